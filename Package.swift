@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny")]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], needsPrograms: Bool = false, excluding excluded: [String] = []
+) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies + (needsPrograms ? ["chimera", "chimera-sandbox"] : []),
+        path: "Tests/\(name)",
+        exclude: excluded,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "chimera",
+    products: [
+        .executable(name: "chimera", targets: ["chimera"]),
+        .executable(name: "chimera-sandbox", targets: ["chimera-sandbox"]),
+    ],
+    targets: [
+        // C libraries from Debian
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq"),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto"),
+        .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+        .target(
+            name: "CJSON",
+            cxxSettings: [.unsafeFlags(["-O2"])],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // The product, dependencies downwards only (Sources/README.md has the map)
+        module("Runtime"),
+        module("Postgres", ["CPostgres", "Runtime"]),
+        module("Networking", ["CCurl", "Runtime"]),
+        module("Secrets", ["CCrypto", "Runtime"]),
+        module("Cron"),
+        module("JobQueue", ["Cron", "Postgres", "Runtime"]),
+        module("Retail", ["Cron", "JobQueue", "Postgres", "Runtime"]),
+        module("Partners", ["Retail", "Networking", "Secrets", "CJSON", "Runtime"]),
+        module("Notifications", ["JobQueue"]),
+        .executableTarget(
+            name: "chimera",
+            dependencies: [
+                "Runtime", "Postgres", "Networking", "Secrets", "Cron", "JobQueue", "Retail", "Partners",
+                "Notifications",
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "chimera-sandbox",
+            dependencies: ["CMicroHTTPD", "Runtime"],
+            swiftSettings: strict),
+
+        // Tests
+        .target(
+            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        tests("RuntimeTests", ["Runtime"]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("NetworkingTests", ["Networking", "TestSupport"]),
+        tests("SecretsTests", ["Secrets", "Runtime"]),
+        tests("CronTests", ["Cron"]),
+        tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], excluding: ["schema.golden"]),
+        tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
+        tests("PartnersTests", ["Partners", "Retail", "Networking", "TestSupport"], needsPrograms: true),
+        tests("SandboxTests", ["TestSupport"], needsPrograms: true),
+        tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
+        tests("Acceptance", ["Postgres", "Runtime", "TestSupport"], needsPrograms: true),
+        tests("Style", []),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
