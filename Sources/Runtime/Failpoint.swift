@@ -1,0 +1,42 @@
+#if DEBUG
+    import Glibc
+    import Synchronization
+
+    /// Named places at which a debug build kills or stops itself, so that tests meet moments that no signal from outside can hit.
+    /// `CHIMERA_FAILPOINT=NAME[:N]=kill|stop`: at the N-th time (1) that NAME is reached. Release builds have none of this.
+    package enum Failpoint {
+        private struct Armed {
+            var name: String
+            var passes: Int
+            var signal: Int32
+        }
+
+        private static let armed = Mutex<Armed?>(parse(getenv("CHIMERA_FAILPOINT").map { String(cString: $0) } ?? ""))
+
+        /// Marks a place; does nothing unless the environment names it.
+        package static func reach(_ name: String) {
+            let signal: Int32? = armed.withLock { armed in
+                guard armed?.name == name else { return nil }
+                armed?.passes -= 1
+                guard armed?.passes == 0 else { return nil }
+                defer { armed = nil }
+                return armed?.signal
+            }
+            if let signal { kill(getpid(), signal) }
+        }
+
+        private static func parse(_ text: String) -> Armed? {
+            let sides = text.split(separator: "=")
+            guard sides.count == 2 else { return nil }
+            let place = sides[0].split(separator: ":")
+            return Armed(
+                name: String(place[0]), passes: place.count > 1 ? Int(place[1]) ?? 1 : 1, signal: sides[1] == "stop" ? SIGSTOP : SIGKILL)
+        }
+    }
+#else
+    /// Named places for tests; a release build has none.
+    package enum Failpoint {
+        /// Does nothing.
+        @inline(__always) package static func reach(_ name: @autoclosure () -> String) {}
+    }
+#endif

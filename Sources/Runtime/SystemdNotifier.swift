@@ -1,0 +1,57 @@
+import Glibc
+
+/// Tells systemd how this program is, by one datagram each (sd_notify); it does nothing when `NOTIFY_SOCKET` is unset.
+///
+/// No failure of the socket ever reaches the caller, and no call blocks.
+package final class SystemdNotifier: Sendable {
+    private let socketPath: String?
+
+    /// How often `watchdog()` wants to be called: half of `WATCHDOG_USEC`; nil when systemd watches nothing or another process.
+    package let watchdogInterval: Duration?
+
+    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
+    package init(environment: [String: String]) {
+        socketPath = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
+        let isForUs = environment["WATCHDOG_PID"].map { Int32($0) == getpid() } ?? true
+        let microseconds = environment["WATCHDOG_USEC"].flatMap(Int64.init) ?? 0
+        watchdogInterval = isForUs && microseconds > 0 ? .microseconds(microseconds) / 2 : nil
+    }
+
+    /// Says that the start is over.
+    package func ready() { send("READY=1") }
+
+    /// Says that the end has begun.
+    package func stopping() { send("STOPPING=1") }
+
+    /// Says in a line what `systemctl status` shows; line breaks become spaces.
+    package func status(_ text: String) {
+        send("STATUS=" + String(text.map { $0.isNewline ? " " : $0 }))
+    }
+
+    /// Says that the program lives.
+    package func watchdog() { send("WATCHDOG=1") }
+
+    private func send(_ message: String) {
+        guard let socketPath else { return }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var path = Array(socketPath.utf8)
+        // An abstract name begins with a zero byte, and only its length ends it.
+        let isAbstract = path[0] == UInt8(ascii: "@")
+        if isAbstract { path[0] = 0 }
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.count < capacity else { return }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
+        let length = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + path.count + (isAbstract ? 0 : 1)
+
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let bytes = Array(message.utf8)
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = sendto(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), address, socklen_t(length))
+            }
+        }
+    }
+}

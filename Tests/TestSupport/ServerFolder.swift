@@ -1,0 +1,152 @@
+import Glibc
+import Synchronization
+
+/// The files of a private PostgreSQL cluster and the commands that act on them. All calls block.
+final class ServerFolder: Sendable {
+    enum StopMode: String {
+        case smart, fast, immediate
+    }
+
+    let folder: String
+    let port: Int
+    private static let number = Mutex(0)
+    private let binaries: String
+
+    /// Makes a cluster in a temporary folder that goes away with this process.
+    init(settings: [String: String]) throws {
+        binaries = try Self.findBinaries()
+        port = try freePort()
+        let number = Self.number.withLock {
+            $0 += 1
+            return $0
+        }
+        folder = "/tmp/chimera-test-\(getpid())-\(number)"
+        guard mkdir(folder, 0o700) == 0 else { throw TestSupportError("cannot make \(folder)") }
+        Undertaker.shared.stopServer(in: folder + "/data")
+        Undertaker.shared.remove(folder)
+        if let owner = Self.serverUser { chown(folder, owner.id, owner.group) }
+        try asServerUser([
+            binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+            "--no-instructions",
+        ])
+        try configure(settings)
+    }
+
+    deinit {
+        try? stop(.immediate)
+        try? Spawn(arguments: ["/bin/rm", "-rf", folder]).run()
+    }
+
+    func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
+
+    func start() throws {
+        try asServerUser([binaries + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-w", "-t", "60", "start"])
+    }
+
+    func stop(_ mode: StopMode) throws {
+        guard postmaster != nil else { return }
+        try asServerUser([binaries + "/pg_ctl", "-D", folder + "/data", "-w", "-t", "60", "-m", mode.rawValue, "stop"])
+    }
+
+    /// Kills the postmaster alone; its children notice and leave.
+    func killPostmaster() throws {
+        guard let postmaster else { throw TestSupportError("no server runs in \(folder)") }
+        kill(postmaster, SIGKILL)
+        unlink(folder + "/data/postmaster.pid")
+    }
+
+    var postmaster: pid_t? {
+        guard let file = fopen(folder + "/data/postmaster.pid", "r") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 32)
+        guard fgets(&line, 32, file) != nil else { return nil }
+        return pid_t(strtol(line, nil, 10))
+    }
+
+    private func configure(_ settings: [String: String]) throws {
+        var all = [
+            "listen_addresses": "127.0.0.1", "port": String(port), "unix_socket_directories": folder, "fsync": "off",
+            "full_page_writes": "off", "max_connections": "300", "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap",
+            "log_min_messages": "warning", "lc_messages": "C", "max_wal_size": "2GB",
+        ]
+        all.merge(settings) { $1 }
+        let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = '\($0.value)'\n" }.joined()
+        guard let file = fopen(folder + "/data/postgresql.conf", "a") else { throw TestSupportError("cannot configure \(folder)") }
+        defer { fclose(file) }
+        fputs(text, file)
+    }
+
+    /// PostgreSQL refuses to run as root.
+    private func asServerUser(_ command: [String]) throws {
+        var arguments = command
+        if let owner = Self.serverUser {
+            arguments = ["/usr/bin/setpriv", "--reuid=\(owner.id)", "--regid=\(owner.group)", "--clear-groups"] + command
+        }
+        try Spawn(arguments: arguments, workingDirectory: "/").run()
+    }
+
+    private static var serverUser: (id: uid_t, group: gid_t)? {
+        guard geteuid() == 0 else { return nil }
+        for name in ["postgres", "nobody"] {
+            if let entry = getpwnam(name) { return (entry.pointee.pw_uid, entry.pointee.pw_gid) }
+        }
+        return (65534, 65534)
+    }
+
+    private static func findBinaries() throws -> String {
+        let root = "/usr/lib/postgresql"
+        var found: [Int] = []
+        if let folder = opendir(root) {
+            defer { closedir(folder) }
+            while let entry = readdir(folder) {
+                let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+                if let version = Int(name), access("\(root)/\(version)/bin/initdb", X_OK) == 0 { found.append(version) }
+            }
+        }
+        guard let version = found.max() else {
+            throw TestSupportError("no PostgreSQL server in \(root); run scripts/setup or set CHIMERA_TEST_DATABASE_URL")
+        }
+        return "\(root)/\(version)/bin"
+    }
+}
+
+/// A port of 127.0.0.1 that nobody listens on at the moment.
+package func freePort() throws -> Int {
+    let descriptor = try listenOnLoopback(port: 0)
+    defer { close(descriptor) }
+    return try boundPort(of: descriptor)
+}
+
+/// A listening TCP socket on 127.0.0.1; 0 lets the system choose the port.
+func listenOnLoopback(port: Int) throws -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var yes: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
+    var address = loopback(port: port)
+    let bound = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+    guard bound == 0, listen(descriptor, 128) == 0 else {
+        close(descriptor)
+        throw TestSupportError("cannot listen on port \(port): \(String(cString: strerror(errno)))")
+    }
+    return descriptor
+}
+
+func loopback(port: Int) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr = in_addr(s_addr: UInt32(0x7F00_0001).bigEndian)
+    return address
+}
+
+func boundPort(of descriptor: Int32) throws -> Int {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let code = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    guard code == 0 else { throw TestSupportError("a socket has no address") }
+    return Int(in_port_t(bigEndian: address.sin_port))
+}
