@@ -1,0 +1,174 @@
+import CCurl
+import Runtime
+
+/// One request on its way: owns the libcurl handle and everything that the handle points to.
+// @unchecked: all variables belong to the loop's thread, from `begin` to `finish` or `abort`; `outcome` is Sendable itself.
+final class HTTPTransfer: Transfer, @unchecked Sendable {
+    /// What `HTTPClient.send` waits for.
+    let outcome = Suspension<Result<HTTPResponse, HTTPFailure>>()
+
+    private static let maximumHeaderBytes = 256 << 10
+    private static let largestReservationBytes = 4 << 20
+
+    private let request: HTTPRequest
+    private let body: ResponseBody
+    private var easy: UnsafeMutableRawPointer?
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    private var headers: [String: String] = [:]
+    private var headerBytes = 0
+    private var isTooLarge = false
+
+    init(_ request: HTTPRequest, body: ResponseBody) {
+        self.request = request
+        self.body = body
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    }
+
+    deinit {
+        curl_slist_free_all(headerList)
+        errorText.deallocate()
+    }
+
+    func begin() -> UnsafeMutableRawPointer? {
+        begin(onNewConnection: request.method == .post)
+    }
+
+    private func begin(onNewConnection isNew: Bool) -> UnsafeMutableRawPointer? {
+        if let reason = request.defect {
+            fail(.invalidRequest, "\(reason).")
+            return nil
+        }
+        guard let easy = curl_easy_init() else {
+            fail(.invalidRequest, "libcurl has no memory.")
+            return nil
+        }
+        self.easy = easy
+        if headerList == nil { headerList = request.headerList() }
+        request.configure(easy, headers: headerList)
+        if isNew { _ = ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1) }
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        _ = ccurl_set_error_buffer(easy, errorText)
+        _ = ccurl_set_body_function(easy, receiveBody, context)
+        _ = ccurl_set_header_function(easy, receiveHeader, context)
+        return easy
+    }
+
+    func finish(_ result: CURLcode) -> UnsafeMutableRawPointer? {
+        guard let easy else { return nil }
+        defer { free(easy) }
+        if result == CURLE_OK {
+            let status = ccurl_long(easy, CURLINFO_RESPONSE_CODE)
+            outcome.resume(with: .success(HTTPResponse(status: status, headers: headers, body: body)))
+        } else {
+            let hasBegun = ccurl_offset(easy, CURLINFO_PRETRANSFER_TIME_T) > 0
+            var kind = isTooLarge ? .bodyTooLarge : HTTPFailure.Kind(result)
+            // "Unsupported protocol" is also what libcurl calls an answer that is not HTTP.
+            if kind == .invalidRequest, hasBegun { kind = .malformed }
+            if kind == .malformed, wasKeptConnection(easy) { return restart() }
+            let detail = kind == .bodyTooLarge ? "more than \(request.maximumBodyBytes) bytes" : describe(result)
+            fail(kind, detail, mayHaveArrived: hasBegun)
+        }
+        return nil
+    }
+
+    /// What came before the answer on a kept connection may be the rest of an earlier answer that was longer than it said (libcurl 7.88
+    /// reads it as the next answer's header): such an answer is asked for once more, on a connection of its own.
+    private func wasKeptConnection(_ easy: UnsafeMutableRawPointer) -> Bool {
+        request.method == .get && body.count == 0 && ccurl_long(easy, CURLINFO_NUM_CONNECTS) == 0
+    }
+
+    private func restart() -> UnsafeMutableRawPointer? {
+        headers = [:]
+        headerBytes = 0
+        return begin(onNewConnection: true)
+    }
+
+    func abort() {
+        let hasBegun = easy.map { ccurl_offset($0, CURLINFO_PRETRANSFER_TIME_T) > 0 } ?? false
+        fail(.cancelled, "cancelled", mayHaveArrived: hasBegun)
+        if let easy { free(easy) }
+    }
+
+    private func fail(_ kind: HTTPFailure.Kind, _ detail: String, mayHaveArrived: Bool = false) {
+        let message = "\(request.method.rawValue) \(ShownURL.origin(of: request.url)): \(detail)"
+        outcome.resume(with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message)))
+    }
+
+    private func describe(_ result: CURLcode) -> String {
+        let text = String(cString: errorText)
+        return text.isEmpty ? String(cString: curl_easy_strerror(result)) : text
+    }
+
+    /// Frees a handle; the header list goes with the last one, since every attempt points to the same.
+    private func free(_ handle: UnsafeMutableRawPointer) {
+        curl_easy_cleanup(handle)
+        if easy == handle { easy = nil }
+    }
+
+    fileprivate func take(body bytes: UnsafeRawBufferPointer) -> Bool {
+        guard body.count + bytes.count <= request.maximumBodyBytes else {
+            isTooLarge = true
+            return false
+        }
+        if body.count == 0, let easy {
+            let announced = max(0, Int(ccurl_offset(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T)))
+            body.reserve(min(announced, request.maximumBodyBytes, Self.largestReservationBytes))
+        }
+        body.append(bytes)
+        return true
+    }
+
+    fileprivate func take(headerLine bytes: UnsafeRawBufferPointer) -> Bool {
+        headerBytes += bytes.count
+        guard headerBytes <= Self.maximumHeaderBytes else { return false }
+        if bytes.starts(with: "HTTP/".utf8) {
+            headers = [:]  // an interim answer (100, 103) came before
+        } else if let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
+            let name = String(decoding: bytes[..<colon], as: UTF8.self).lowercased()
+            let value = bytes[(colon + 1)...].trimmingWhiteSpace()
+            if headers[name] == nil { headers[name] = String(decoding: value, as: UTF8.self) }
+        }
+        return true
+    }
+}
+
+private func receiveBody(bytes: UnsafeMutablePointer<CChar>?, size: Int, count: Int, context: UnsafeMutableRawPointer?) -> Int {
+    guard let context else { return 0 }
+    let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+    return transfer.take(body: UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}
+
+private func receiveHeader(bytes: UnsafeMutablePointer<CChar>?, size: Int, count: Int, context: UnsafeMutableRawPointer?) -> Int {
+    guard let context else { return 0 }
+    let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+    return transfer.take(headerLine: UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    fileprivate func trimmingWhiteSpace() -> Self {
+        var rest = self
+        while let first = rest.first, first <= 0x20 { rest = rest.dropFirst() }
+        while let last = rest.last, last <= 0x20 { rest = rest.dropLast() }
+        return rest
+    }
+}
+
+extension HTTPFailure.Kind {
+    /// Sorts libcurl's results; what is not named here is an answer that makes no sense.
+    fileprivate init(_ result: CURLcode) {
+        switch result {
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_SSL_CACERT_BADFILE, CURLE_OUT_OF_MEMORY,
+            CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ENGINE_INITFAILED:
+            self = .invalidRequest
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .resolve
+        case CURLE_COULDNT_CONNECT, CURLE_PROXY: self = .connect
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS: self = .tls
+        case CURLE_OPERATION_TIMEDOUT: self = .timeout
+        case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE: self = .reset
+        case CURLE_FILESIZE_EXCEEDED: self = .bodyTooLarge
+        case CURLE_ABORTED_BY_CALLBACK: self = .cancelled
+        default: self = .malformed
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Synchronization
+
+/// The bytes of an answer in one piece, with room behind them that a vectorised parser may read.
+///
+/// Returns its memory to the pool it came from when it is released.
+// @unchecked: the loop's thread alone writes it, before the response is handed out; from then on it is only read.
+package final class ResponseBody: @unchecked Sendable {
+    /// Readable bytes behind the last one (simdjson reads up to 64).
+    package static let paddingBytes = 64
+
+    /// Bytes of the answer.
+    package private(set) var count = 0
+
+    private let pool: BodyPool
+    private var chunk: BodyPool.Chunk?
+
+    init(pool: BodyPool) {
+        self.pool = pool
+    }
+
+    /// A body with these bytes, for what reads bodies that did not come from the network.
+    package convenience init(_ bytes: [UInt8]) {
+        self.init(pool: BodyPool())
+        bytes.withUnsafeBytes { append($0) }
+    }
+
+    deinit {
+        if let chunk { pool.put(chunk) }
+    }
+
+    /// Lends the bytes and the capacity of the memory they lie in, which is at least `paddingBytes` more.
+    package func withPaddedBytes<T>(_ body: (_ bytes: UnsafeRawBufferPointer, _ capacity: Int) throws -> T) rethrows -> T {
+        guard let chunk else { return try body(UnsafeRawBufferPointer(start: nil, count: 0), 0) }
+        return try body(UnsafeRawBufferPointer(start: chunk.start, count: count), chunk.capacity)
+    }
+
+    /// The first bytes, at most `limit`, as a copy.
+    package func prefix(_ limit: Int) -> [UInt8] {
+        withPaddedBytes { bytes, _ in Array(bytes.prefix(limit)) }
+    }
+
+    /// Makes room for `expected` bytes in all.
+    func reserve(_ expected: Int) {
+        let needed = expected + Self.paddingBytes
+        guard needed > chunk?.capacity ?? 0 else { return }
+        if let held = chunk {
+            chunk = pool.grow(held, to: max(needed, held.capacity * 2))
+        } else {
+            chunk = pool.take(needed)
+        }
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+        reserve(count + bytes.count)
+        chunk?.start.advanced(by: count).copyMemory(from: source, byteCount: bytes.count)
+        count += bytes.count
+    }
+}
+
+/// A short list of buffers to use again, so that reading page after page neither grows memory nor returns it each time.
+final class BodyPool: Sendable {
+    // @unchecked: a chunk has one owner at a time, either a body or the pool's list.
+    struct Chunk: @unchecked Sendable {
+        let start: UnsafeMutableRawPointer
+        let capacity: Int
+    }
+
+    private static let smallestBytes = 16 << 10
+    private static let largestKeptBytes = 2 << 20
+    private static let keptCount = 4
+
+    private let free = Mutex<[Chunk]>([])
+
+    deinit {
+        for chunk in free.withLock({ $0 }) { chunk.start.deallocate() }
+    }
+
+    func take(_ bytes: Int) -> Chunk {
+        let kept = free.withLock { $0.popLast() }
+        guard let kept else { return Self.allocate(max(bytes, Self.smallestBytes)) }
+        if kept.capacity >= bytes { return kept }
+        kept.start.deallocate()
+        return Self.allocate(bytes)
+    }
+
+    func grow(_ chunk: Chunk, to bytes: Int) -> Chunk {
+        let larger = Self.allocate(bytes)
+        larger.start.copyMemory(from: chunk.start, byteCount: chunk.capacity)
+        chunk.start.deallocate()
+        return larger
+    }
+
+    func put(_ chunk: Chunk) {
+        let isKept = free.withLock { free in
+            guard chunk.capacity <= Self.largestKeptBytes, free.count < Self.keptCount else { return false }
+            free.append(chunk)
+            return true
+        }
+        if !isKept { chunk.start.deallocate() }
+    }
+
+    private static func allocate(_ bytes: Int) -> Chunk {
+        let capacity = (bytes + 4095) & ~4095
+        let start = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+        return Chunk(start: start, capacity: capacity)
+    }
+}

@@ -1,0 +1,19 @@
+import Foundation
+
+/// Reads the header `Retry-After` (RFC 9110 §10.2.3).
+package enum RetryAfter {
+    /// No partner makes a run wait longer than this (SPEC.md §3).
+    package static let maximum = Duration.seconds(3600)
+
+    /// How long to wait, between zero and an hour; nil for what is neither a number of seconds nor an HTTP date.
+    package static func duration(_ header: String, now: Date = Date()) -> Duration? {
+        let text = header.trimmingCharacters(in: .whitespaces)
+        guard !text.isEmpty else { return nil }
+        if text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) {
+            return text.utf8.count > 9 ? maximum : min(maximum, .seconds(Int(text) ?? 0))
+        }
+        guard let seconds = HTTPDate.secondsSince1970(text) else { return nil }
+        let wait = Double(seconds) - now.timeIntervalSince1970
+        return min(maximum, max(.zero, .seconds(wait.rounded(.up))))
+    }
+}
