@@ -1,0 +1,128 @@
+import Postgres
+import Runtime
+
+/// One attempt as a visible list of steps that ends in an outcome; switched over in `OutcomeWriter` alone.
+struct Attempt: Sendable {
+    let jobs: [String: any Job]
+    let pool: PostgresPool
+    let lease: Lease
+    let logs: ExecutionLogWriter
+
+    func run(_ assignment: Assignment, pause: SlotPause) async -> RunOutcome {
+        let run = assignment.run
+        guard let configuration = assignment.configuration else {
+            let error = RunError(code: "JOB_DELETED", message: "job configuration \(run.jobConfigID) no longer exists", isRetryable: false)
+            return .failed(error, timedOut: false)
+        }
+        do {
+            guard let job = jobs[configuration.jobType] else {
+                throw RunError(
+                    code: "UNSUPPORTED", message: "this version of chimera does not run \(configuration.jobType) jobs yet",
+                    isRetryable: false)
+            }
+            let context = RunContext(
+                run: run, configuration: configuration, options: try Self.options(configuration: configuration, run: run), pool: pool,
+                lease: lease, logWriter: logs, slotPause: pause)
+            switch try await job.run(context) {
+            case .succeeded(let metrics): return .succeeded(metrics: metrics?.text)
+            case .fanOut(let children, let unit) where !children.isEmpty: return .fannedOut(children, unit: unit)
+            case .fanOut: return .succeeded(metrics: nil)
+            }
+        } catch let postponed as RunPostponed {
+            log(run, .notice, "\(postponed.message); due again in \(postponed.delay.operatorText)")
+            return .interrupted(RunError(code: postponed.code, message: postponed.message, isRetryable: true), delay: postponed.delay)
+        } catch is LeaseLost {
+            return .interrupted(.interruption, delay: nil)
+        } catch let error as PostgresError where error.isWorthReconnecting || error.kind == .commitUnknown {
+            // The database went away: nobody's fault, and what the run had done is recorded, be it that the last commit is not known.
+            return .interrupted(
+                RunError(code: "DATABASE_AWAY", message: "PostgreSQL: \(error.message)", isRetryable: true), delay: .seconds(1))
+        } catch let error as PostgresError where error.isNobodysFault {
+            return .interrupted(
+                RunError(code: "DATABASE_AWAY", message: "PostgreSQL: \(error.message)", isRetryable: true), delay: .seconds(5))
+        } catch is FencedOff {
+            return .fencedOff
+        } catch {
+            return failure(error, run: run, configuration: configuration, timedOut: false)
+        }
+    }
+
+    /// What the queue does with a run whose `timeout_seconds` passed.
+    func timeout(_ run: ClaimedRun, _ configuration: JobConfiguration?) -> RunOutcome {
+        guard let configuration else { return .interrupted(.interruption, delay: nil) }
+        let error = RunError(
+            code: "TIMEOUT", message: "it did not end within \(configuration.timeout.operatorText) (timeout_seconds)", isRetryable: true)
+        return failure(error, run: run, configuration: configuration, timedOut: true)
+    }
+
+    /// Tried again while attempts are left and the error may pass; failed otherwise.
+    private func failure(_ error: any Error, run: ClaimedRun, configuration: JobConfiguration, timedOut: Bool) -> RunOutcome {
+        let runError = (error as? RunError) ?? Self.describe(error)
+        guard runError.isRetryable, run.attempt < run.maxAttempts else {
+            log(run, .error, "attempt \(run.attempt) of \(run.maxAttempts) failed for good: \(runError.message)")
+            return .failed(runError, timedOut: timedOut)
+        }
+        let delay = RetryPolicy.delay(
+            afterFailures: run.failures + 1, base: configuration.retryDelay, retryAfter: runError.retryAfter,
+            jitter: .random(in: -0.2...0.2))
+        log(
+            run, .warning,
+            "attempt \(run.attempt) of \(run.maxAttempts) failed: \(runError.message); tried again in \(delay.operatorText)")
+        return .retried(runError, timedOut: timedOut, delay: delay)
+    }
+
+    private func log(_ run: ClaimedRun, _ level: LogLevel, _ message: String) {
+        logs.append(run: run, level: level, message: message, fields: [:])
+    }
+
+    private static func describe(_ error: any Error) -> RunError {
+        switch error {
+        case let error as PostgresError:
+            let isData = ["22", "23", "42"].contains(String((error.sqlState ?? "").prefix(2)))
+            return RunError(code: "DATABASE", message: "PostgreSQL: \(error.message)", isRetryable: !isData)
+        case is CancellationError:
+            return RunError(code: "INTERRUPTED", message: "the run was interrupted", isRetryable: true)
+        default:
+            return RunError(code: "INTERNAL", message: "\(error)", isRetryable: true)
+        }
+    }
+
+    /// The params over the job's config, key by key.
+    private static func options(configuration: JobConfiguration, run: ClaimedRun) throws -> JSONValue {
+        guard let config = configuration.config.objectValue else {
+            throw RunError(
+                code: "CONFIG_UNREADABLE", message: "the config of job \(configuration.name) is no JSON object that can be read; mend it",
+                isRetryable: false)
+        }
+        guard let text = run.paramsText else { return configuration.config }
+        guard let params = try? JSONValue(parsing: text).objectValue else {
+            throw RunError(code: "PARAMS_UNREADABLE", message: "its params are no JSON object that can be read", isRetryable: false)
+        }
+        return .object(config.merging(params) { _, param in param })
+    }
+}
+
+extension PostgresError {
+    /// The database is overloaded or full, or conflicts outlasted the pool's own repeats: as if it were away, and no attempt is used.
+    fileprivate var isNobodysFault: Bool {
+        switch kind {
+        case .deadlineExceeded, .resourcesExhausted, .serialization: true
+        default: false
+        }
+    }
+}
+
+extension RunError {
+    /// Shutdown, or a lease that could not be renewed.
+    static let interruption = RunError(code: "INTERRUPTED", message: "its worker stopped; it is handed back", isRetryable: true)
+}
+
+extension Duration {
+    /// `450 ms`, `30 s`, `12 min`: for sentences.
+    package var operatorText: String {
+        let seconds = self / .seconds(1)
+        if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
+        if seconds < 120 { return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\((seconds * 10).rounded() / 10) s" }
+        return "\(Int((seconds / 60).rounded())) min"
+    }
+}

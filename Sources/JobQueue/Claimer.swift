@@ -1,0 +1,99 @@
+import Foundation
+import Postgres
+import Runtime
+
+/// Claims due executions and hands them to the slots: at once while claims come back full, on a wake-up or after the poll interval else.
+final class Claimer: Sendable {
+    /// Polling always goes on underneath notifications.
+    static let pollInterval: Duration = .seconds(1)
+    /// After a wake-up that found nothing: writers notify at most once in 10 ms, so a row may have come right behind it.
+    static let secondLook: Duration = .milliseconds(15)
+
+    private let identity: WorkerIdentity
+    private let pool: PostgresPool
+    private let configurations: ConfigurationCache
+    private let slots: Slots
+    private let lease: Lease
+    private let wakeup: Wakeup
+    private let leaveWhenDrained: Bool
+    private let onProgress: @Sendable () -> Void
+    private let logger = Logger(label: "claim")
+
+    init(
+        identity: WorkerIdentity, pool: PostgresPool, slots: Slots, lease: Lease, wakeup: Wakeup, leaveWhenDrained: Bool,
+        onProgress: @escaping @Sendable () -> Void
+    ) {
+        self.identity = identity
+        self.pool = pool
+        self.configurations = ConfigurationCache(pool: pool)
+        self.slots = slots
+        self.lease = lease
+        self.wakeup = wakeup
+        self.leaveWhenDrained = leaveWhenDrained
+        self.onProgress = onProgress
+    }
+
+    /// Claims until shutdown is requested, or, for a worker that drains, until nothing claimable is due and nothing is held or unwritten.
+    func run(until shutdown: ShutdownSignal, isIdle: @Sendable () -> Bool) async {
+        var mark = Watermark.start
+        var lastFullScan = Duration.zero
+        var isSecondLook = false
+        var failures = 0
+        while !shutdown.isRequested && !Task.isCancelled {
+            onProgress()
+            let room = slots.room
+            guard room > 0, lease.isHeld else {
+                _ = await wakeup.wait(upTo: Self.pollInterval)
+                continue
+            }
+            if MonotonicClock.now() - lastFullScan > Self.pollInterval { mark = .start }
+            if mark.id == Watermark.start.id { lastFullScan = MonotonicClock.now() }
+            let wasIdle = isIdle()
+            do {
+                let claimed = try await claim(room, after: mark)
+                failures = 0
+                if claimed.count >= room, let last = claimed.last {
+                    mark = Watermark(priority: Int(last.priority), runAt: last.runAtText, id: last.id)
+                    continue
+                }
+                mark = .start
+                if claimed.isEmpty && leaveWhenDrained && wasIdle && isIdle() { return }
+                let wait = isSecondLook || !claimed.isEmpty ? Self.secondLook : Self.pollInterval * Double.random(in: 0.85...1)
+                isSecondLook = await wakeup.wait(upTo: wait)
+            } catch {
+                failures += 1
+                if failures <= 3 || failures % 30 == 0 { logger.warning("could not claim", ["error": "\(error)", "tries": "\(failures)"]) }
+                if let conflict = error as? PostgresError, conflict.isRetryableTransaction, failures < 5 { continue }
+                _ = await wakeup.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)))
+            }
+        }
+    }
+
+    /// One claim; gives what it took, in order.
+    private func claim(_ room: Int, after mark: Watermark) async throws -> [ClaimedRun] {
+        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark))
+        guard !rows.isEmpty else { return [] }
+        Failpoint.reach("claim.committed")
+        let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }
+        do {
+            let known = try await configurations.configurations(of: Set(claimed.map(\.jobConfigID)))
+            slots.submit(claimed.map { Assignment(run: $0, configuration: known[$0.jobConfigID]) })
+        } catch {
+            // They are ours already: without their configuration they can only be handed back.
+            slots.refuse(claimed)
+            throw error
+        }
+        return claimed
+    }
+
+    private static func decode(_ row: PostgresRow) throws -> ClaimedRun {
+        ClaimedRun(
+            id: try row.get("id"), token: try row.get("token"), jobConfigID: try row.get("job_config_id"), attempt: try row.get("attempt"),
+            maxAttempts: try row.get("max_attempts"), paramsText: row["params"], parentID: row["parent_id"],
+            storeID: try row.getIfPresent("store_id"), registration: row["registration"], sourceID: try row.get("source_id"),
+            targetID: try row.get("target_id"), scheduledFor: try row.getIfPresent("scheduled_for", as: Date.self),
+            priority: try row.get("priority"),
+            runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
+            failures: try row.get("failures"))
+    }
+}

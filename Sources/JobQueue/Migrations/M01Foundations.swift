@@ -1,0 +1,95 @@
+extension Migration {
+    /// Ids, the audit log, and the masking that keeps secrets out of it.
+    package static let m01Foundations = Migration(
+        number: 1, name: "foundations",
+        up: #"""
+            -- Time-ordered UUIDs (version 7): random keys triple the WAL of a job.
+            CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+              SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
+                substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+            $$;
+
+            -- The smallest version 7 UUID of a moment: the bound of a day's partition.
+            CREATE FUNCTION uuid_v7_floor(moment timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+              SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
+            $$;
+
+            -- The moment a version 7 UUID was made.
+            CREATE FUNCTION uuid_v7_time(id uuid) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+              SELECT to_timestamp(('x' || lpad(left(replace(id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0)
+            $$;
+
+            CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+              NEW.updated_at := clock_timestamp();
+              RETURN NEW;
+            END $$;
+
+            -- What counts as a secret: envelopes, keys that say so, everything under auth_headers, user info in URLs.
+            CREATE FUNCTION mask_secrets(document jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+            BEGIN
+              IF jsonb_typeof(document) = 'object' THEN
+                RETURN coalesce((SELECT jsonb_object_agg(key, CASE
+                  WHEN value = 'null'::jsonb THEN value
+                  WHEN key ~* 'pass|senha|secret|token|authorization|api[_-]?key' THEN '"••••"'::jsonb
+                  WHEN key = 'auth_headers' AND jsonb_typeof(value) = 'object'
+                    THEN (SELECT coalesce(jsonb_object_agg(k, '••••'), '{}') FROM jsonb_object_keys(value) AS k)
+                  WHEN key = 'auth_headers' THEN '"••••"'::jsonb
+                  ELSE mask_secrets(value) END) FROM jsonb_each(document)), '{}');
+              ELSIF jsonb_typeof(document) = 'array' THEN
+                RETURN coalesce((SELECT jsonb_agg(mask_secrets(value) ORDER BY place)
+                  FROM jsonb_array_elements(document) WITH ORDINALITY AS e(value, place)), '[]');
+              ELSIF jsonb_typeof(document) = 'string' THEN
+                IF document #>> '{}' LIKE 'enc:v1:%' THEN
+                  RETURN '"••••"';
+                END IF;
+                RETURN to_jsonb(regexp_replace(document #>> '{}', '://[^/?#[:space:]]*@', '://••••@', 'g'));
+              END IF;
+              RETURN document;
+            END $$;
+
+            CREATE TABLE audit_log (
+              id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+              at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              actor text NOT NULL,
+              table_name text NOT NULL,
+              row_id text NOT NULL,
+              action text NOT NULL CHECK (action IN ('INSERT', 'UPDATE', 'DELETE')),
+              before jsonb,
+              after jsonb
+            );
+            CREATE INDEX audit_log_row ON audit_log (table_name, row_id, id);
+
+            -- Who acts: the name that a program set for its session, else the database's user.
+            CREATE FUNCTION current_actor() RETURNS text LANGUAGE sql STABLE AS $$
+              SELECT coalesce(nullif(current_setting('chimera.actor', true), ''), session_user::text)
+            $$;
+
+            -- TG_ARGV names the columns that make the row's id, and after '-' those whose change alone is not worth a line.
+            CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE
+              was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+              becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+            BEGIN
+              IF TG_OP = 'UPDATE' AND was - 'updated_at' = becomes - 'updated_at' THEN
+                RETURN NULL;
+              END IF;
+              INSERT INTO audit_log (actor, table_name, row_id, action, before, after)
+              VALUES (current_actor(), TG_TABLE_NAME,
+                (SELECT string_agg(coalesce(becomes, was) ->> part, '/' ORDER BY place) FROM unnest(TG_ARGV) WITH ORDINALITY AS a(part, place)),
+                TG_OP, mask_secrets(was), mask_secrets(becomes));
+              RETURN NULL;
+            END $$;
+
+            -- Every refusal of a bad value: one sentence that begins with the field's name.
+            CREATE FUNCTION refuse(field text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, MESSAGE = field || ': ' || sentence;
+            END $$;
+            """#,
+        down: #"""
+            DROP FUNCTION refuse, audit_change, current_actor CASCADE;
+            DROP TABLE audit_log;
+            DROP FUNCTION mask_secrets, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
+            """#)
+}

@@ -1,0 +1,158 @@
+extension Migration {
+    /// Executions (live rows in one partition, finished ones by day of creation), their attempts and logs, and the workers.
+    package static let m04Executions = Migration(
+        number: 4, name: "executions",
+        up: #"""
+            CREATE SEQUENCE lease_token;   -- only grows; a run's writes hold while its row carries the token of its claim
+
+            CREATE TABLE job_executions (
+              id uuid NOT NULL DEFAULT uuid_v7(),
+              job_config_id int NOT NULL,
+              parent_id uuid,
+              retry_of uuid,
+              status text NOT NULL DEFAULT 'PENDING',
+              trigger text NOT NULL DEFAULT 'MANUAL' CONSTRAINT job_executions_trigger_check CHECK (trigger IN ('SCHEDULE', 'MANUAL', 'RETRY', 'PARENT')),
+              priority smallint,
+              params jsonb NOT NULL DEFAULT '{}' CONSTRAINT job_executions_params_check CHECK (jsonb_typeof(params) = 'object'),
+              dedupe_key text CONSTRAINT job_executions_dedupe_key_check CHECK (length(dedupe_key) BETWEEN 1 AND 500),
+              run_at timestamptz NOT NULL DEFAULT now(),
+              scheduled_for timestamptz,
+              attempt int NOT NULL DEFAULT 0,
+              max_attempts int CONSTRAINT job_executions_max_attempts_check CHECK (max_attempts >= 1),
+              rescues int NOT NULL DEFAULT 0,
+              rescued_from uuid[],                  -- workers that seemed lost, one for each of rescues; who comes back is struck off
+              failures int NOT NULL DEFAULT 0,      -- attempts that failed and were tried again: they lengthen the next wait
+              created_at timestamptz NOT NULL DEFAULT now(),
+              created_by text NOT NULL DEFAULT current_actor(),
+              started_at timestamptz,
+              finished_at timestamptz,
+              worker uuid,                          -- null while RUNNING: a parent that waits for its children
+              progress jsonb,
+              metrics jsonb,
+              error_details jsonb,
+              token bigint NOT NULL DEFAULT 0,      -- fences the run
+              gated boolean NOT NULL DEFAULT false, -- claimed only after limits, pauses and store locks were looked at
+              store_id int,                         -- the one store that this row runs for
+              registration text,
+              source_id int NOT NULL DEFAULT 0,     -- integrations whose limits it counts for; 0: none
+              target_id int NOT NULL DEFAULT 0,
+              attempt_outcome text                  -- how the last attempt ended, once finished; null when no attempt was under way
+            ) PARTITION BY LIST (status);
+
+            CREATE TABLE job_live PARTITION OF job_executions (PRIMARY KEY (id)) FOR VALUES IN ('PENDING', 'RUNNING')
+              WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+                    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
+            CREATE INDEX job_ready ON job_live (priority, run_at, id) WHERE status = 'PENDING' AND NOT gated;
+            CREATE INDEX job_gated ON job_live (job_config_id, source_id, target_id, priority, run_at, id) WHERE status = 'PENDING' AND gated;
+            CREATE INDEX job_running ON job_live (worker) WHERE status = 'RUNNING';
+            CREATE INDEX job_rescued ON job_live (id) WHERE rescues > 0;
+            CREATE INDEX job_children ON job_live (parent_id) WHERE parent_id IS NOT NULL;
+            CREATE UNIQUE INDEX job_dedupe ON job_live (job_config_id, dedupe_key) WHERE dedupe_key IS NOT NULL;
+
+            CREATE TABLE job_finished PARTITION OF job_executions (PRIMARY KEY (id)) FOR VALUES IN ('SUCCESS', 'FAILED', 'CANCELLED')
+              PARTITION BY RANGE (id);
+            CREATE INDEX ON job_finished (parent_id) WHERE parent_id IS NOT NULL;
+
+            -- Attempts that were not the last one; the last stands in the execution's own row.
+            CREATE TABLE job_attempts_past (
+              execution_id uuid NOT NULL,
+              attempt int NOT NULL,
+              worker uuid,
+              started_at timestamptz,
+              finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              outcome text NOT NULL CHECK (outcome IN ('RETRY', 'TIMED_OUT', 'INTERRUPTED', 'RESCUED')),
+              error_details jsonb,
+              PRIMARY KEY (execution_id, attempt)
+            ) PARTITION BY RANGE (execution_id);
+
+            CREATE VIEW job_attempts AS
+              SELECT execution_id, attempt, worker, started_at, finished_at, outcome, error_details FROM job_attempts_past
+              UNION ALL
+              SELECT id, attempt, worker, started_at, finished_at, attempt_outcome, error_details FROM job_finished WHERE attempt_outcome IS NOT NULL
+              UNION ALL
+              SELECT id, attempt, worker, started_at, NULL, NULL, NULL FROM job_live WHERE status = 'RUNNING';
+
+            CREATE TABLE execution_logs (
+              id bigint GENERATED ALWAYS AS IDENTITY,
+              execution_id uuid NOT NULL,
+              attempt int NOT NULL,
+              logged_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              level text NOT NULL DEFAULT 'info',
+              message text NOT NULL,
+              fields jsonb
+            ) PARTITION BY RANGE (logged_at);
+            CREATE INDEX ON execution_logs (execution_id, id);
+
+            CREATE TABLE workers (
+              id uuid PRIMARY KEY,
+              host text NOT NULL,
+              pid int NOT NULL,
+              version text NOT NULL,
+              started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              lease interval NOT NULL DEFAULT '30 seconds',
+              lease_until timestamptz NOT NULL DEFAULT '-infinity', -- of all its runs: one row to renew, however many run
+              slots int NOT NULL,
+              running int NOT NULL DEFAULT 0
+            ) WITH (fillfactor = 50);
+
+            -- Partitions of one day (UTC) for finished executions, their earlier attempts, and logs.
+            CREATE FUNCTION create_day_partitions(day date) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT
+            SET client_min_messages = 'warning' SET lock_timeout = '5s' AS $$
+            DECLARE
+              low timestamptz := day::timestamp AT TIME ZONE 'UTC';
+              high timestamptz := (day + 1)::timestamp AT TIME ZONE 'UTC';
+              suffix text := to_char(day, 'YYYYMMDD');
+            BEGIN
+              -- ATTACH waits for no reader; CREATE … PARTITION OF would, and everybody else behind it.
+              IF to_regclass('job_finished_' || suffix) IS NULL THEN
+                EXECUTE format('CREATE TABLE %1$I (LIKE job_finished INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+                    WITH (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000);
+                  ALTER TABLE job_finished ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
+                  'job_finished_' || suffix, uuid_v7_floor(low), uuid_v7_floor(high));
+              END IF;
+              IF to_regclass('job_attempts_past_' || suffix) IS NULL THEN
+                EXECUTE format('CREATE TABLE %1$I (LIKE job_attempts_past INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+                  ALTER TABLE job_attempts_past ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
+                  'job_attempts_past_' || suffix, uuid_v7_floor(low), uuid_v7_floor(high));
+              END IF;
+              IF to_regclass('execution_logs_' || suffix) IS NULL THEN
+                EXECUTE format('CREATE TABLE %1$I (LIKE execution_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+                  ALTER TABLE execution_logs ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
+                  'execution_logs_' || suffix, low, high);
+              END IF;
+            END $$;
+
+            -- Days that need partitions and lack one: yesterday to next week, and those on which live executions were made.
+            CREATE VIEW missing_partition_days AS
+              SELECT day FROM (
+                SELECT generate_series((now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7, interval '1 day')::date AS day
+                UNION
+                SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live WHERE id < uuid_v7_floor(now() - interval '1 day')
+              ) AS days
+              WHERE to_regclass('job_finished_' || to_char(day, 'YYYYMMDD')) IS NULL
+                 OR to_regclass('job_attempts_past_' || to_char(day, 'YYYYMMDD')) IS NULL
+                 OR to_regclass('execution_logs_' || to_char(day, 'YYYYMMDD')) IS NULL;
+
+            CREATE FUNCTION create_partitions() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE missing date;
+            BEGIN
+              IF NOT EXISTS (SELECT FROM missing_partition_days) THEN
+                RETURN;
+              END IF;
+              PERFORM pg_advisory_xact_lock(hashtext('chimera.partitions'));
+              FOR missing IN SELECT day FROM missing_partition_days LOOP
+                PERFORM create_day_partitions(missing);
+              END LOOP;
+            END $$;
+            SELECT create_partitions();
+            """#,
+        down: #"""
+            DROP FUNCTION create_partitions, create_day_partitions;
+            DROP VIEW missing_partition_days;
+            DROP TABLE workers, execution_logs;
+            DROP VIEW job_attempts;
+            DROP TABLE job_attempts_past, job_executions;
+            DROP SEQUENCE lease_token;
+            """#)
+}

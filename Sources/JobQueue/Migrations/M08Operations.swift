@@ -1,0 +1,170 @@
+extension Migration {
+    /// What operators call from `psql`, and what a change of a job's configuration does to its executions.
+    package static let m08Operations = Migration(
+        number: 8, name: "operations",
+        up: #"""
+            CREATE FUNCTION job_id(job_name text) RETURNS int LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+            DECLARE found_id int;
+            BEGIN
+              SELECT id INTO found_id FROM job_configurations WHERE name = job_name AND deleted_at IS NULL;
+              IF NOT FOUND THEN
+                RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = format('there is no job named "%s"', left(job_name, 200)),
+                  HINT = 'SELECT name FROM job_configurations WHERE deleted_at IS NULL lists them';
+              END IF;
+              RETURN found_id;
+            END $$;
+
+            -- A new execution's id, or that of the live one that has the same dedupe_key.
+            CREATE FUNCTION enqueue_job(job_name text, params jsonb DEFAULT '{}', run_at timestamptz DEFAULT NULL, priority int DEFAULT NULL, dedupe_key text DEFAULT NULL)
+            RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE job int := job_id(job_name); made uuid;
+            BEGIN
+              IF enqueue_job.priority NOT BETWEEN -32768 AND 32767 THEN
+                PERFORM refuse('priority', format('%s is outside -32768 to 32767', enqueue_job.priority));
+              END IF;
+              LOOP
+                INSERT INTO job_executions (job_config_id, params, run_at, priority, dedupe_key)
+                VALUES (job, coalesce(enqueue_job.params, '{}'), coalesce(enqueue_job.run_at, now()), enqueue_job.priority, enqueue_job.dedupe_key)
+                ON CONFLICT DO NOTHING RETURNING id INTO made;
+                IF made IS NULL THEN
+                  SELECT id INTO made FROM job_live AS l WHERE l.job_config_id = job AND l.dedupe_key = enqueue_job.dedupe_key;
+                END IF;
+                IF made IS NOT NULL THEN
+                  RETURN made;
+                END IF;
+              END LOOP;
+            END $$;
+
+            CREATE FUNCTION pause_job(job_name text) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
+              UPDATE job_configurations SET paused_at = coalesce(paused_at, clock_timestamp()) WHERE id = job_id(job_name)
+            $$;
+            CREATE FUNCTION resume_job(job_name text) RETURNS void LANGUAGE sql SET search_path FROM CURRENT AS $$
+              UPDATE job_configurations SET paused_at = NULL WHERE id = job_id(job_name)
+            $$;
+
+            CREATE FUNCTION refuse_unknown_execution(execution uuid) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+              RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = format('there is no execution %s', coalesce(execution::text, 'null')),
+                HINT = 'SELECT id, status FROM job_executions ORDER BY id DESC LIMIT 20 shows the newest';
+            END $$;
+
+            -- Ends live executions and their live children at once; their runs are fenced off. Everybody concerned, parents too, is locked
+            -- first, in order of id as everywhere: no deadlock. Gives how many of them ended.
+            CREATE FUNCTION cancel_executions(executions uuid[]) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
+            SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            DECLARE parents uuid[]; family uuid[]; ended uuid[];
+            BEGIN
+              SELECT array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL) INTO parents FROM job_live WHERE id = ANY (executions);
+              PERFORM create_partitions();
+              PERFORM FROM job_live WHERE id IN (SELECT unnest(executions) UNION SELECT unnest(parents)
+                UNION SELECT c.id FROM job_live AS c WHERE c.parent_id = ANY (executions)) ORDER BY id FOR UPDATE;
+              -- Once more: while we waited, a parent may have made its children.
+              SELECT array_agg(l.id ORDER BY l.id) INTO family FROM (
+                SELECT id FROM job_live WHERE id IN (SELECT unnest(executions)
+                  UNION SELECT c.id FROM job_live AS c WHERE c.parent_id = ANY (executions)) ORDER BY id FOR UPDATE) AS l;
+              IF family IS NULL THEN
+                RETURN 0;
+              END IF;
+              ended := archive_executions(family, NULL, array_fill('CANCELLED'::text, ARRAY[cardinality(family)]),
+                array_fill('CANCELLED'::text, ARRAY[cardinality(family)]), NULL, NULL);
+              PERFORM end_parents(parents);
+              PERFORM pg_notify('chimera_cancel', '');
+              RETURN (SELECT count(*) FROM unnest(ended) AS id WHERE id = ANY (executions));
+            END $$;
+
+            -- Ends a live execution and its live children at once. False: it had ended already.
+            CREATE FUNCTION cancel_execution(execution uuid) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              IF cancel_executions(ARRAY[execution]) > 0 THEN
+                RETURN true;
+              ELSIF NOT EXISTS (SELECT FROM job_finished WHERE id = execution) THEN
+                PERFORM refuse_unknown_execution(execution);
+              END IF;
+              RETURN false;
+            END $$;
+
+            -- A new execution that repeats an ended one (of a parent: for the stores that did not succeed); a live one that waits for
+            -- its next attempt becomes due and keeps its id.
+            CREATE FUNCTION retry_execution(execution uuid) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            DECLARE old job_executions; made uuid; remaining jsonb;
+            BEGIN
+              UPDATE job_live SET run_at = least(run_at, clock_timestamp()) WHERE id = execution AND status = 'PENDING';
+              IF FOUND THEN
+                PERFORM wake_workers();
+                RETURN execution;
+              END IF;
+              SELECT * INTO old FROM job_executions WHERE id = execution;
+              IF NOT FOUND THEN
+                PERFORM refuse_unknown_execution(execution);
+              ELSIF old.status NOT IN ('FAILED', 'CANCELLED') THEN
+                RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('execution %s is %s; only FAILED and CANCELLED ones are retried', execution, old.status);
+              END IF;
+              SELECT jsonb_build_object('store_ids', jsonb_agg(DISTINCT store_id)) INTO remaining FROM job_finished
+              WHERE parent_id = execution AND status <> 'SUCCESS' AND store_id IS NOT NULL HAVING count(*) > 0;
+              INSERT INTO job_executions (job_config_id, retry_of, trigger, priority, params, scheduled_for, store_id, registration, source_id, target_id)
+              VALUES (old.job_config_id, old.id, 'RETRY', old.priority, old.params || coalesce(remaining, '{}'), old.scheduled_for,
+                      old.store_id, old.registration, old.source_id, old.target_id)
+              RETURNING id INTO made;
+              RETURN made;
+            END $$;
+
+            -- Executions follow their job: gated while it is paused or limited, cancelled when it is deleted, claimed soon after it resumes.
+            CREATE FUNCTION follow_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            BEGIN
+              IF NEW.paused_at IS NOT NULL AND OLD.paused_at IS NULL OR NEW.max_concurrency IS NOT NULL AND OLD.max_concurrency IS NULL THEN
+                -- Running ones too, for they count; in order of id, as everybody who locks several rows.
+                UPDATE job_live SET gated = true WHERE id IN (SELECT id FROM job_live
+                  WHERE job_config_id = NEW.id AND NOT gated ORDER BY id FOR UPDATE);
+              END IF;
+              IF NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN
+                PERFORM cancel_executions(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND (status = 'PENDING' OR worker IS NULL)));
+              END IF;
+              PERFORM pg_notify('chimera_jobs', '');
+              RETURN NULL;
+            END $$;
+            CREATE TRIGGER follow_configuration AFTER UPDATE ON job_configurations FOR EACH ROW
+              WHEN (OLD.paused_at IS DISTINCT FROM NEW.paused_at OR OLD.max_concurrency IS DISTINCT FROM NEW.max_concurrency
+                    OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
+              EXECUTE FUNCTION follow_job_configuration();
+
+            -- Rows whose INSERT committed after a change of their job that it did not see: gated, or cancelled when the job was deleted.
+            -- Looks at jobs that changed within `recent`, at all when it is null; reads ready rows only when there is such a job.
+            CREATE FUNCTION gate_stragglers(recent interval) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
+            SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            DECLARE closed int[]; deleted int[]; stragglers uuid[]; orphans uuid[];
+            BEGIN
+              SELECT array_agg(id), array_agg(id) FILTER (WHERE deleted_at IS NOT NULL) INTO closed, deleted FROM job_configurations
+              WHERE (paused_at IS NOT NULL OR max_concurrency IS NOT NULL OR deleted_at IS NOT NULL)
+                AND (recent IS NULL OR updated_at > clock_timestamp() - recent);
+              IF closed IS NULL THEN
+                RETURN 0;
+              END IF;
+              WITH found AS MATERIALIZED (
+                SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (closed) ORDER BY id FOR UPDATE SKIP LOCKED
+              ),
+              u AS (UPDATE job_live AS l SET gated = true FROM found WHERE l.id = found.id RETURNING l.id, l.job_config_id)
+              SELECT array_agg(id), array_agg(id ORDER BY id) FILTER (WHERE job_config_id = ANY (deleted)) INTO stragglers, orphans FROM u;
+              IF stragglers IS NULL THEN
+                RETURN 0;
+              END IF;
+              PERFORM cancel_executions(orphans);
+              PERFORM wake_workers();
+              RETURN cardinality(stragglers);
+            END $$;
+
+            CREATE FUNCTION guard_job_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              IF EXISTS (SELECT FROM job_live WHERE job_config_id = OLD.id) THEN
+                PERFORM refuse('id', format('job "%s" has live executions; set deleted_at instead of DELETE', OLD.name));
+              END IF;
+              RETURN OLD;
+            END $$;
+            CREATE TRIGGER guard_delete BEFORE DELETE ON job_configurations FOR EACH ROW EXECUTE FUNCTION guard_job_delete();
+            """#,
+        down: #"""
+            DROP TRIGGER guard_delete ON job_configurations;
+            DROP TRIGGER follow_configuration ON job_configurations;
+            DROP FUNCTION guard_job_delete, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, refuse_unknown_execution,
+              resume_job, pause_job, enqueue_job, job_id;
+            """#)
+}

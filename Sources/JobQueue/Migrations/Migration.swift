@@ -1,0 +1,19 @@
+/// One numbered step of the schema, with the way there and the way back.
+package struct Migration: Sendable {
+    /// Its place in the one list of `chimera`; recorded in `schema_migrations`.
+    package let number: Int
+    /// What it brings, in a few words.
+    package let name: String
+    /// The statements that make it so; they run in one transaction.
+    package let up: String
+    /// The statements that undo it; data of the tables it made is lost.
+    package let down: String
+
+    /// Takes the number, the name and both ways.
+    package init(number: Int, name: String, up: String, down: String) {
+        self.number = number
+        self.name = name
+        self.up = up
+        self.down = down
+    }
+}

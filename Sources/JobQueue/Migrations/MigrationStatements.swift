@@ -1,0 +1,48 @@
+import Postgres
+
+/// The statements of the migrator.
+enum MigrationStatements {
+    static let lock: SQL = "SELECT pg_advisory_xact_lock(hashtext('chimera.migrate'))"
+    static let currentSchema: SQL = "SELECT current_schema()::text AS schema"
+
+    /// A row when the connection's default schema has our `schema_migrations`.
+    static let hasTable: SQL = """
+        SELECT 1 AS ours FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'schema_migrations' AND column_name = 'incompatible'
+        """
+
+    /// Tables of our names in a schema that has not our `schema_migrations`.
+    static let foreignTables: SQL = """
+        SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name IN (
+          'schema_migrations', 'integrations', 'integration_keys', 'integration_state', 'stores', 'products', 'job_configurations',
+          'job_executions', 'job_live', 'job_finished', 'job_attempts', 'job_attempts_past', 'execution_logs', 'schedule_ticks',
+          'job_schedules', 'campaigns', 'comparison_differences', 'notification_channels', 'job_notifications', 'notification_deliveries',
+          'workers', 'audit_log', 'store_status') ORDER BY 1
+        """
+
+    static let createTable = """
+        CREATE TABLE schema_migrations (
+          number int PRIMARY KEY,
+          name text NOT NULL,
+          applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+          incompatible boolean NOT NULL DEFAULT false
+        );
+        COMMENT ON COLUMN schema_migrations.incompatible IS 'true: programs of the version before must not run with it'
+        """
+
+    static let dropTable = "DROP TABLE schema_migrations"
+
+    static let applied: SQL = "SELECT number, applied_at::text AS applied_at, incompatible FROM schema_migrations"
+
+    static func isApplied(_ number: Int) -> SQL {
+        "SELECT 1 AS applied FROM schema_migrations WHERE number = \(number)"
+    }
+
+    static func record(_ migration: Migration) -> SQL {
+        "INSERT INTO schema_migrations (number, name) VALUES (\(migration.number), \(migration.name))"
+    }
+
+    static func forget(_ number: Int) -> SQL {
+        "DELETE FROM schema_migrations WHERE number = \(number)"
+    }
+}

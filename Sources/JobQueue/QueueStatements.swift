@@ -1,0 +1,122 @@
+import Postgres
+import Runtime
+
+/// The statements of the worker, each with what it needs to know. The logic stands in the functions of migrations 4 to 8.
+enum QueueStatements {
+    static func configurations(ids: [Int]) -> SQL {
+        """
+        SELECT id, name, job_type, time_zone, config, integration_id, retry_delay_seconds, timeout_seconds
+        FROM job_configurations WHERE id = ANY (\(ids)::int[])
+        """
+    }
+
+    static func fence(id: ExecutionID, token: Int64) -> SQL {
+        "SELECT 1 AS held FROM job_live WHERE id = \(id)::uuid AND token = \(token) AND status = 'RUNNING' FOR SHARE"
+    }
+
+    static func progress(id: ExecutionID, token: Int64, progress: JSONValue) -> SQL {
+        "SELECT report_progress(\(id)::uuid, \(token), \(progress)::jsonb)"
+    }
+
+    static func claim(worker: String, batch: Int, withGated: Bool, after mark: Watermark) -> SQL {
+        """
+        SELECT * FROM claim_executions(\(worker)::uuid, \(batch), \(withGated), \(mark.priority)::smallint, \(mark.runAt)::timestamptz,
+          \(mark.id)::uuid)
+        """
+    }
+
+    static func finish(_ ends: [FinishedRun]) -> SQL {
+        let parents = Array(Set(ends.compactMap(\.run.parentID)))
+        return """
+            SELECT unnest(finish_executions(\(ends.map(\.run.id))::uuid[], \(ends.map(\.run.token))::bigint[], \(ends.map(\.status))::text[],
+              \(ends.map(\.attemptOutcome))::text[], \(ends.map(\.metrics))::jsonb[], \(ends.map(\.error))::jsonb[], \(parents)::uuid[],
+              \(ends.contains { $0.run.isGated })))::text AS id
+            """
+    }
+
+    static func giveBack(_ returns: [ReturnedRun]) -> SQL {
+        """
+        SELECT unnest(return_executions(\(returns.map(\.run.id))::uuid[], \(returns.map(\.run.token))::bigint[],
+          \(returns.map(\.attemptOutcome))::text[], \(returns.map(\.error))::jsonb[], \(returns.map(\.delay))::interval[]))::text AS id
+        """
+    }
+
+    /// Gives rows back that this worker holds by the database's word alone.
+    static func giveBack(rows: [HeldRow]) -> SQL {
+        """
+        SELECT return_executions(array_agg(h.id), array_agg(h.token), array_agg('INTERRUPTED'::text),
+          array_agg('{"code": "INTERRUPTED", "message": "the worker never learned of its claim", "retryable": true}'::jsonb), NULL)
+        FROM unnest(\(rows.map(\.id))::uuid[], \(rows.map(\.token))::bigint[]) AS h(id, token)
+        """
+    }
+
+    static func fanOut(_ run: ClaimedRun, children: [PlannedChild], unit: String) -> SQL {
+        """
+        SELECT fan_out(\(run.id)::uuid, \(run.token), \(unit), \(children.map(\.params.text))::jsonb[], \(children.map(\.storeID))::int[],
+          \(children.map(\.registration))::text[], \(children.map(\.sourceID))::int[], \(children.map(\.targetID))::int[]) AS held
+        """
+    }
+
+    /// Lines whose run still holds its token; `ages` tells how long ago each was written, for only the database's clock counts.
+    static func logs(_ lines: [LogLine], now: Duration) -> SQL {
+        """
+        INSERT INTO execution_logs (execution_id, attempt, logged_at, level, message, fields)
+        SELECT n.id, n.attempt, clock_timestamp() - n.age * interval '1 microsecond', n.level, n.message, n.fields
+        FROM unnest(\(lines.map(\.run.id))::uuid[], \(lines.map(\.run.token))::bigint[], \(lines.map(\.run.attempt))::int[],
+          \(lines.map { Int64((now - $0.writtenAt) / .microseconds(1)) })::bigint[], \(lines.map(\.level.rawValue))::text[],
+          \(lines.map(\.message))::text[], \(lines.map(\.fields))::jsonb[]) WITH ORDINALITY AS n(id, token, attempt, age, level, message, fields, place)
+        WHERE EXISTS (SELECT FROM job_live AS l WHERE l.id = n.id AND l.token = n.token) ORDER BY n.place
+        """
+    }
+
+    /// Those of this worker's runs that are no longer its own.
+    static func lostRuns(_ runs: [ClaimedRun]) -> SQL {
+        """
+        SELECT f.id::text AS id FROM unnest(\(runs.map(\.id))::uuid[], \(runs.map(\.token))::bigint[]) AS f(id, token)
+        WHERE NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = f.id AND l.token = f.token AND l.status = 'RUNNING')
+        """
+    }
+
+    /// Rows that carry this worker's id: those it does not know are given back.
+    static func heldRows(worker: String) -> SQL {
+        "SELECT id::text AS id, token FROM job_live WHERE status = 'RUNNING' AND worker = \(worker)::uuid"
+    }
+
+    static func renewLease(_ identity: WorkerIdentity, lease: Duration, running: Int) -> SQL {
+        """
+        INSERT INTO workers AS w (id, host, pid, version, lease, lease_until, slots, running)
+        VALUES (\(identity.id)::uuid, \(identity.host), \(Int(identity.pid)), \(identity.version), \(lease), clock_timestamp() + \(lease)::interval,
+          \(identity.slots), \(running))
+        ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), lease_until = clock_timestamp() + excluded.lease, running = excluded.running
+        """
+    }
+
+    static func forgiveRescues(worker: String) -> SQL {
+        "SELECT forgive_rescues(\(worker)::uuid)"
+    }
+
+    static func releaseLease(worker: String) -> SQL {
+        "UPDATE workers SET lease_until = clock_timestamp(), heartbeat_at = clock_timestamp(), running = 0 WHERE id = \(worker)::uuid"
+    }
+
+    static let createPartitions: SQL = "SELECT create_partitions()"
+    static let sweepParents: SQL = "SELECT sweep_parents()"
+
+    static func rescue(batch: Int) -> SQL {
+        "SELECT rescue_executions(\(batch)) AS rescued"
+    }
+
+    /// Rows that a change of their job did not see; `looksAtAll`: not only of jobs that changed in the last hour.
+    static func gateStragglers(looksAtAll: Bool) -> SQL {
+        looksAtAll ? "SELECT gate_stragglers(NULL)" : "SELECT gate_stragglers('1 hour')"
+    }
+
+    /// Moments of requests that their executions never came for.
+    static let forgetReservations: SQL = "DELETE FROM request_reservations WHERE at < clock_timestamp() - interval '1 hour'"
+
+    /// Workers that were last heard of a week ago and hold nothing.
+    static let forgetWorkers: SQL = """
+        DELETE FROM workers AS w WHERE heartbeat_at < clock_timestamp() - interval '7 days'
+          AND NOT EXISTS (SELECT FROM job_live AS l WHERE l.status = 'RUNNING' AND l.worker = w.id)
+        """
+}

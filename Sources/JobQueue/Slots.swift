@@ -1,0 +1,215 @@
+import Runtime
+import Synchronization
+
+/// What a worker needs to run one claimed execution.
+struct Assignment: Sendable {
+    let run: ClaimedRun
+    /// Nil: the job's configuration no longer exists.
+    let configuration: JobConfiguration?
+}
+
+/// The runs of a worker: at most `count` at once, in the order in which they were claimed; claimed ones that wait for a slot; and the
+/// end of each, which is settled exactly once, by the job or by whoever stops it first.
+final class Slots: Sendable {
+    private final class ActiveRun {
+        let assignment: Assignment
+        let startedAt: Duration
+        let deadline: Duration
+        var task: Task<Void, Never>?
+        /// It waits for a moment and leaves its slot to others.
+        var isPaused = false
+
+        init(assignment: Assignment, startedAt: Duration) {
+            self.assignment = assignment
+            self.startedAt = startedAt
+            self.deadline = startedAt + (assignment.configuration?.timeout ?? .seconds(900))
+        }
+    }
+
+    private struct State {
+        var waiting: [Assignment] = []
+        var nextWaiting = 0
+        var active: [ExecutionID: ActiveRun] = [:]
+        var sizing = ClaimSizing()
+        var isClosed = false
+        var pausedCount = 0
+
+        /// Slots in use.
+        var busyCount: Int { active.count - pausedCount }
+
+        var waitingCount: Int { waiting.count - nextWaiting }
+
+        mutating func nextAssignment() -> Assignment? {
+            guard nextWaiting < waiting.count else { return nil }
+            defer {
+                nextWaiting += 1
+                if nextWaiting == waiting.count {
+                    waiting.removeAll(keepingCapacity: true)
+                    nextWaiting = 0
+                }
+            }
+            return waiting[nextWaiting]
+        }
+    }
+
+    let count: Int
+    private let state = Mutex(State())
+    private let execute: @Sendable (Assignment, SlotPause) async -> RunOutcome
+    private let onSettled: @Sendable (ClaimedRun, RunOutcome) -> Void
+    private let roomWakeup: Wakeup
+
+    /// `onSettled` gets every run's outcome once; `roomWakeup` is signalled when more may be claimed.
+    init(
+        count: Int, roomWakeup: Wakeup, execute: @escaping @Sendable (Assignment, SlotPause) async -> RunOutcome,
+        onSettled: @escaping @Sendable (ClaimedRun, RunOutcome) -> Void
+    ) {
+        self.count = count
+        self.roomWakeup = roomWakeup
+        self.execute = execute
+        self.onSettled = onSettled
+    }
+
+    /// How many more rows to claim now: free slots, and a little ahead of quick jobs.
+    var room: Int {
+        state.withLock { state in
+            state.isClosed ? 0 : max(0, count + state.sizing.ahead(slots: count) - state.busyCount - state.waitingCount)
+        }
+    }
+
+    /// Runs that run or wait here.
+    var heldCount: Int { state.withLock { $0.active.count + $0.waitingCount } }
+    var activeCount: Int { state.withLock { $0.active.count } }
+
+    /// Everything held, with how long each has run (nil: it waits for a slot).
+    func held() -> [(run: ClaimedRun, runningFor: Duration?)] {
+        let now = MonotonicClock.now()
+        return state.withLock { state in
+            state.active.values.map { ($0.assignment.run, now - $0.startedAt) } + state.waiting[state.nextWaiting...].map { ($0.run, nil) }
+        }
+    }
+
+    func submit(_ assignments: [Assignment]) {
+        let started: [ActiveRun] = state.withLock { state in
+            state.waiting.append(contentsOf: assignments)
+            return fill(&state)
+        }
+        started.forEach(start)
+    }
+
+    /// Ends the given runs, by id and token (nil: all, those that wait included), without waiting for their code; their tasks are cancelled.
+    func stop(_ runs: [ExecutionID: Int64]? = nil, as outcome: @Sendable (ClaimedRun, JobConfiguration?) -> RunOutcome) {
+        var stopped: [Assignment] = []
+        var tasks: [Task<Void, Never>] = []
+        let started: [ActiveRun] = state.withLock { state in
+            func isMeant(_ run: ClaimedRun) -> Bool { runs.map { $0[run.id] == run.token } ?? true }
+            for (id, active) in state.active where isMeant(active.assignment.run) {
+                state.active[id] = nil
+                if active.isPaused { state.pausedCount -= 1 }
+                stopped.append(active.assignment)
+                if let task = active.task { tasks.append(task) }
+            }
+            let waiting = state.waiting[state.nextWaiting...]
+            stopped.append(contentsOf: waiting.filter { isMeant($0.run) })
+            state.waiting = waiting.filter { !isMeant($0.run) }
+            state.nextWaiting = 0
+            return fill(&state)
+        }
+        tasks.forEach { $0.cancel() }
+        stopped.forEach { onSettled($0.run, outcome($0.run, $0.configuration)) }
+        started.forEach(start)
+        roomWakeup.signal()
+    }
+
+    /// Runs whose `timeout_seconds` passed, by id and token.
+    func overdue() -> [ExecutionID: Int64] {
+        let now = MonotonicClock.now()
+        return state.withLock { state in state.active.filter { $0.value.deadline <= now }.mapValues(\.assignment.run.token) }
+    }
+
+    /// Hands claimed runs back that cannot be started.
+    func refuse(_ runs: [ClaimedRun]) {
+        runs.forEach { onSettled($0, .interrupted(.interruption, delay: nil)) }
+    }
+
+    /// Takes nothing more: `room` is 0 from now on. Gives back what waited for a slot.
+    func close() -> [ClaimedRun] {
+        state.withLock { state in
+            state.isClosed = true
+            defer {
+                state.waiting = []
+                state.nextWaiting = 0
+            }
+            return state.waiting[state.nextWaiting...].map(\.run)
+        }
+    }
+
+    private func fill(_ state: inout State) -> [ActiveRun] {
+        var started: [ActiveRun] = []
+        while state.busyCount < count, let assignment = state.nextAssignment() {
+            let active = ActiveRun(assignment: assignment, startedAt: MonotonicClock.now())
+            state.active[assignment.run.id] = active
+            started.append(active)
+        }
+        return started
+    }
+
+    /// Runs in a task of its own that nobody awaits: a job that ignores its timeout must not hold the slot.
+    private func start(_ active: ActiveRun) {
+        let assignment = active.assignment
+        let token = assignment.run.token
+        let task = Task { [self] in
+            let outcome = await execute(assignment, SlotPause { [self] in try await pause(assignment.run, for: $0) })
+            settle(assignment.run, token: token, outcome)
+        }
+        state.withLock { _ in active.task = task }
+        let isStopped = state.withLock { $0.active[assignment.run.id]?.assignment.run.token != token }
+        // Stopped before it had a task to cancel, or at its end already, where this changes nothing.
+        if isStopped { task.cancel() }
+    }
+
+    /// Waits while others use the run's slot; afterwards it runs on at once, be it beside one run more than there are slots.
+    private func pause(_ run: ClaimedRun, for length: Duration) async throws {
+        let started = setPaused(run, true)
+        started.forEach(start)
+        if !started.isEmpty || room > 0 { roomWakeup.signal() }
+        defer { _ = setPaused(run, false) }
+        try await Task.sleep(for: length)
+    }
+
+    private func setPaused(_ run: ClaimedRun, _ isPaused: Bool) -> [ActiveRun] {
+        state.withLock { state in
+            guard let active = state.active[run.id], active.assignment.run.token == run.token, active.isPaused != isPaused else {
+                return []
+            }
+            active.isPaused = isPaused
+            state.pausedCount += isPaused ? 1 : -1
+            return fill(&state)
+        }
+    }
+
+    private func settle(_ run: ClaimedRun, token: Int64, _ outcome: RunOutcome) {
+        let (isOurs, started, hasRoom): (Bool, [ActiveRun], Bool) = state.withLock { state in
+            guard let active = state.active[run.id], active.assignment.run.token == token else { return (false, [], false) }
+            state.active[run.id] = nil
+            if active.isPaused { state.pausedCount -= 1 }
+            state.sizing.record(MonotonicClock.now() - active.startedAt)
+            let started = fill(&state)
+            let hasRoom = !state.isClosed && state.waitingCount * 2 <= state.sizing.ahead(slots: count)
+            return (true, started, hasRoom)
+        }
+        guard isOurs else { return }
+        onSettled(run, outcome)
+        started.forEach(start)
+        if hasRoom { roomWakeup.signal() }
+    }
+}
+
+/// How a run waits without holding its slot.
+struct SlotPause: Sendable {
+    /// Returns after the time, or throws when the run is stopped meanwhile.
+    let wait: @Sendable (Duration) async throws -> Void
+
+    init(_ wait: @escaping @Sendable (Duration) async throws -> Void) {
+        self.wait = wait
+    }
+}

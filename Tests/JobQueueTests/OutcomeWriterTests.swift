@@ -1,0 +1,152 @@
+import Postgres
+import Runtime
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// The ends of runs reach the database, once, whatever happens on the way (R07, R08, R24).
+@Suite struct OutcomeWriterTests {
+    private func writer(_ pool: PostgresPool, _ logs: ExecutionLogWriter? = nil) -> OutcomeWriter {
+        OutcomeWriter(pool: pool, logs: logs ?? ExecutionLogWriter(wakeup: Wakeup()), wakeup: Wakeup(), onWritten: { _ in })
+    }
+
+    private let failure = RunError(code: "BROKEN", message: "it broke", isRetryable: true, metrics: ["n": 2])
+
+    @Test("every outcome is written as what it is, many in one round")
+    func outcomes() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let worker = try await queue.addWorker()
+            try await queue.enqueue(job, count: 8)
+            let runs = try await queue.claim(worker)
+            let writer = writer(queue.pool)
+            let outcomes: [RunOutcome] = [
+                .succeeded(metrics: #"{"n": 1}"#), .failed(failure, timedOut: false), .failed(failure, timedOut: true),
+                .retried(failure, timedOut: false, delay: .seconds(60)), .retried(failure, timedOut: true, delay: .zero),
+                .interrupted(.interruption, delay: nil), .fannedOut([PlannedChild(params: [:])], unit: "stores"), .fencedOff,
+            ]
+            for (run, outcome) in zip(runs, outcomes) { writer.submit(run, outcome) }
+            #expect(writer.unwrittenCount == 8 && writer.unwrittenIDs == Set(runs.map(\.id)))
+            try await writer.writeOnce()
+            #expect(writer.unwrittenCount == 0)
+            var rows: [String] = []
+            for run in runs {
+                let column = "concat_ws(' ', status, max_attempts, metrics ->> 'n', error_details ->> 'code')"
+                rows.append(try await queue.column(column, of: run.id) + " " + (try await queue.attempts(run.id)).joined())
+            }
+            #expect(
+                rows == [
+                    "SUCCESS 3 1 1 SUCCESS", "FAILED 3 2 BROKEN 1 FAILED", "FAILED 3 2 BROKEN 1 TIMED_OUT", "PENDING 3 BROKEN 1 RETRY",
+                    "PENDING 3 BROKEN 1 TIMED_OUT", "PENDING 4 INTERRUPTED 1 INTERRUPTED", "RUNNING 3 1 under way", "RUNNING 3 1 under way",
+                ])
+            #expect(try await queue.number("SELECT count(*) FROM job_live WHERE parent_id = \(runs[6].id)::uuid") == 1)
+        }
+    }
+
+    @Test("a result that PostgreSQL refuses fails its own run alone")
+    func refusedResult() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, count: 5)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let writer = writer(queue.pool)
+            for (place, run) in runs.enumerated() {
+                writer.submit(run, .succeeded(metrics: place == 2 ? #"{"name": "\u0000"}"# : "{}"))
+            }
+            try await writer.writeOnce()
+            #expect(try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS'") == 4)
+            #expect(try await queue.column("status || (error_details ->> 'code')", of: runs[2].id) == "FAILEDRESULT_REFUSED")
+            #expect(writer.unwrittenCount == 0)
+        }
+    }
+
+    @Test("a run whose every end is refused costs the others nothing, and its row is found again")
+    func refusedRow() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let ids = try await queue.enqueue(job, count: 4)
+            let worker = try await queue.addWorker()
+            let runs = try await queue.claim(worker)
+            try await queue.run(
+                "ALTER TABLE job_finished ADD CONSTRAINT spite CHECK (id <> '\(spliced(ids[0]))')")
+            let writer = writer(queue.pool)
+            for run in runs { writer.submit(run, .succeeded(metrics: nil)) }
+            try await writer.writeOnce()
+            #expect(try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS'") == 3)
+            #expect(writer.unwrittenCount == 0)
+            #expect(try await queue.texts("SELECT id FROM job_live WHERE worker = \(worker)::uuid") == [ids[0]])
+        }
+    }
+
+    @Test("while a row is locked or the database is away nothing is lost, and no success becomes a failure")
+    func databaseAway() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, count: 4)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let pool = PostgresPool(
+                try PostgresConfiguration(url: queue.database.url, statementDeadline: .milliseconds(400)), maximumConnections: 2)
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            let writer = writer(pool, logs)
+            for run in runs.prefix(3) { writer.submit(run, .succeeded(metrics: nil)) }
+            try await queue.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_live WHERE id = \(runs[1].id)::uuid FOR UPDATE")
+                await #expect(throws: PostgresError.self) { try await writer.writeOnce() }
+            }
+            #expect(writer.unwrittenCount == 3)
+            let server = try TestCluster.shared.pool
+            _ = try await server.query("ALTER DATABASE \(spliced(queue.database.name)) ALLOW_CONNECTIONS false")
+            _ = try await server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(queue.database.name)")
+            logs.append(run: runs[3], level: .info, message: "kept", fields: [:])
+            await #expect(throws: PostgresError.self) { try await writer.writeOnce() }
+            #expect(writer.unwrittenCount == 3 && !logs.isEmpty)
+            _ = try await server.query("ALTER DATABASE \(spliced(queue.database.name)) ALLOW_CONNECTIONS true")
+            try await eventually("the ends in the database") { (try? await writer.writeOnce()) != nil }
+            try await eventually("an answer") { (try? await queue.number("SELECT 1")) == 1 }
+            #expect(try await queue.texts("SELECT status FROM job_executions ORDER BY 1") == ["RUNNING", "SUCCESS", "SUCCESS", "SUCCESS"])
+            #expect(try await queue.texts("SELECT message FROM execution_logs") == ["kept"])
+            await pool.close()
+        }
+    }
+
+    @Test("lines are stored in order, fenced, and one that PostgreSQL refuses costs only itself")
+    func logs() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, count: 2)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            let writer = writer(queue.pool, logs)
+            logs.append(run: runs[0], level: .info, message: "one", fields: ["n": 1])
+            logs.append(run: runs[0], level: .warning, message: "a\0b", fields: [:])
+            logs.append(run: runs[1], level: .info, message: "bad", fields: ["text": "\0"])
+            logs.append(run: runs[1], level: .error, message: "two", fields: [:])
+            logs.append(run: .sample(token: runs[0].token), level: .info, message: "nobody's", fields: [:])
+            let stale = ClaimedRun.sample(1, token: 0)
+            logs.append(run: stale, level: .info, message: "stale", fields: [:])
+            try await writer.writeOnce()
+            #expect(
+                try await queue.texts("SELECT level || ' ' || message || coalesce(fields::text, '') FROM execution_logs ORDER BY id")
+                    == ["info one{\"n\": 1}", "warning a\u{FFFD}b", "error two"])
+            #expect(try await queue.number("SELECT count(*) FROM execution_logs WHERE logged_at > clock_timestamp() OR attempt <> 1") == 0)
+        }
+    }
+
+    @Test("lines are cut at 8 KB, and beyond 20,000 they are counted instead of kept")
+    func caps() {
+        let logs = ExecutionLogWriter(wakeup: Wakeup())
+        logs.append(run: .sample(), level: .info, message: String(repeating: "é", count: 5000), fields: [:])
+        let (lines, _) = logs.take()
+        #expect(lines[0].message.utf8.count <= ExecutionLogWriter.longestMessage + 8 && lines[0].message.hasSuffix("é …"))
+        for number in 0..<(ExecutionLogWriter.mostWaiting + 5) {
+            logs.append(run: .sample(), level: .info, message: "\(number)", fields: [:])
+        }
+        let (kept, dropped) = logs.take()
+        #expect(kept.count == ExecutionLogWriter.mostWaiting && dropped == 5 && logs.isEmpty)
+        logs.append(run: .sample(), level: .info, message: "new", fields: [:])
+        logs.putBack(kept)
+        let (again, lost) = logs.take()
+        #expect(again.count == ExecutionLogWriter.mostWaiting && lost == 1 && again.first?.message == "0" && again.last?.message == "new")
+    }
+}

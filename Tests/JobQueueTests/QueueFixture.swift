@@ -1,0 +1,261 @@
+import Foundation
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// A database with the queue's tables, and what tests say to it and ask of it.
+struct Queue: Sendable {
+    let database: TestDatabase
+    var pool: PostgresPool { database.pool }
+
+    nonisolated(nonsending) static func withDatabase<T: Sendable>(_ body: (Queue) async throws -> T) async throws -> T {
+        try await TestDatabase.withDatabase(template: .queue) { database in try await body(Queue(database: database)) }
+    }
+
+    // MARK: SQL
+
+    func run(_ sql: SQL) async throws {
+        _ = try await pool.query(sql)
+    }
+
+    /// The first column of the rows, as text; a NULL is `null`.
+    func texts(_ sql: SQL) async throws -> [String] {
+        try await pool.query(sql).map { $0[0] ?? "null" }
+    }
+
+    /// The one value of a statement, as text.
+    func text(_ sql: SQL) async throws -> String {
+        try #require(try await texts(sql).first)
+    }
+
+    func number(_ sql: SQL) async throws -> Int {
+        try #require(Int(try await text(sql)))
+    }
+
+    /// The error that a statement must end with.
+    func refusal(_ sql: SQL) async throws -> PostgresError {
+        do {
+            _ = try await pool.query(sql)
+        } catch {
+            return error
+        }
+        throw Unexpected("it was accepted: \(sql.text)")
+    }
+
+    /// Runs a statement as the queue's own functions would, past the guards.
+    func plant(_ sql: SQL) async throws {
+        try await pool.transaction { transaction in
+            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+            _ = try await transaction.query(sql)
+        }
+    }
+
+    // MARK: Rows
+
+    /// Adds a NOOP job; `settings` are further columns: `"max_concurrency = 2"`.
+    @discardableResult
+    func addJob(_ name: String = "job", type: String = "NOOP", _ settings: String...) async throws -> Int {
+        let id = try await number("INSERT INTO job_configurations (name, job_type) VALUES (\(name), \(type)) RETURNING id")
+        for setting in settings { try await run("UPDATE job_configurations SET \(spliced(setting)) WHERE id = \(id)") }
+        return id
+    }
+
+    func addIntegration(_ name: String, type: String, config: String = "{}") async throws -> Int {
+        try await number("INSERT INTO integrations (name, type, config) VALUES (\(name), \(type), \(config)::jsonb) RETURNING id")
+    }
+
+    /// Adds executions that are due; gives their ids in order.
+    @discardableResult
+    func enqueue(_ job: Int, count: Int = 1, params: String = "{}") async throws -> [ExecutionID] {
+        try await texts(
+            """
+            INSERT INTO job_executions (job_config_id, params, run_at)
+            SELECT \(job), \(params)::jsonb, now() - interval '1 second' FROM generate_series(1, \(count)) RETURNING id
+            """
+        ).sorted()
+    }
+
+    /// Adds an execution for one store of a target, as a parent would make it.
+    @discardableResult
+    func enqueue(_ job: Int, store: Int, source: Int = 0, target: Int = 0) async throws -> ExecutionID {
+        try await text(
+            """
+            INSERT INTO job_executions (job_config_id, store_id, registration, source_id, target_id)
+            VALUES (\(job), \(store), \("reg-\(store)"), \(source), \(target)) RETURNING id
+            """)
+    }
+
+    /// Adds a worker whose lease holds, or ended a minute ago.
+    func addWorker(holdsLease: Bool = true) async throws -> String {
+        try await text(
+            """
+            INSERT INTO workers (id, host, pid, version, lease, lease_until, slots)
+            VALUES (gen_random_uuid(), 'host', 1, 'test', '1 hour', clock_timestamp() + \(holdsLease ? "30 minutes" : "-1 minute")::interval, 4)
+            RETURNING id
+            """)
+    }
+
+    /// The worker's lease ends now, as if it had died; it was short, for nothing is rescued in the first lease time of the server.
+    func kill(_ worker: String) async throws {
+        try await run("UPDATE workers SET lease = '1 ms', lease_until = clock_timestamp() - interval '1 second' WHERE id = \(worker)::uuid")
+    }
+
+    // MARK: What workers do
+
+    func claim(_ worker: String, batch: Int = 100, after mark: Watermark = .start) async throws -> [ClaimedRun] {
+        try await Self.claim(worker, batch: batch, after: mark, on: pool)
+    }
+
+    static func claim(
+        _ worker: String, batch: Int, after mark: Watermark = .start, on executor: some PostgresExecutor
+    ) async throws -> [ClaimedRun] {
+        try await executor.query(QueueStatements.claim(worker: worker, batch: batch, withGated: true, after: mark)).map(ClaimedRun.init)
+            .sorted { $0.comesBefore($1) }
+    }
+
+    /// Claims what is due, in order of stores: ids made in one millisecond have none.
+    func claimChildren(_ worker: String) async throws -> [ClaimedRun] {
+        try await claim(worker, batch: 1000).sorted { ($0.storeID ?? 0) < ($1.storeID ?? 0) }
+    }
+
+    /// Claims exactly one.
+    func claimOne(_ worker: String) async throws -> ClaimedRun {
+        let claimed = try await claim(worker, batch: 1)
+        return try #require(claimed.first, "nothing was claimed")
+    }
+
+    /// Gives the ids that ended.
+    @discardableResult
+    func finish(_ runs: [ClaimedRun], as status: String = "SUCCESS", metrics: String? = nil, error: String? = nil) async throws -> [String]
+    {
+        let ends = runs.map { FinishedRun(run: $0, status: status, attemptOutcome: status, metrics: metrics, error: error) }
+        return try await texts(QueueStatements.finish(ends))
+    }
+
+    /// Gives the ids that are PENDING again.
+    @discardableResult
+    func giveBack(
+        _ runs: [ClaimedRun], as outcome: String = "RETRY", error: String = #"{"code": "X", "message": "broken"}"#, delay: Duration? = .zero
+    ) async throws -> [String] {
+        try await texts(
+            QueueStatements.giveBack(runs.map { ReturnedRun(run: $0, attemptOutcome: outcome, error: error, delay: delay) }))
+    }
+
+    @discardableResult
+    func fanOut(_ run: ClaimedRun, _ children: [PlannedChild]) async throws -> Bool {
+        try await text(QueueStatements.fanOut(run, children: children, unit: "stores")) == "t"
+    }
+
+    /// A parent that waits for these stores' children; gives its id.
+    @discardableResult
+    func addParent(_ job: Int, stores: [Int], worker: String, target: Int = 0) async throws -> ExecutionID {
+        let id = try await enqueue(job)[0]
+        let parent = try #require(try await claim(worker).first { $0.id == id })
+        let children = stores.map { PlannedChild(params: [:], storeID: $0, registration: "reg-\($0)", targetID: target) }
+        #expect(try await fanOut(parent, children))
+        return id
+    }
+
+    @discardableResult
+    func rescue(batch: Int = 500) async throws -> Int {
+        try await number(QueueStatements.rescue(batch: batch))
+    }
+
+    // MARK: Looks
+
+    func status(_ id: ExecutionID) async throws -> String {
+        try await text("SELECT status FROM job_executions WHERE id = \(id)::uuid")
+    }
+
+    /// One column of an execution, as text.
+    func column(_ column: String, of id: ExecutionID) async throws -> String {
+        try await text("SELECT (\(spliced(column)))::text FROM job_executions WHERE id = \(id)::uuid")
+    }
+
+    /// Attempts of an execution: `1 RETRY`, `2 SUCCESS`.
+    func attempts(_ id: ExecutionID) async throws -> [String] {
+        try await texts(
+            "SELECT attempt || ' ' || coalesce(outcome, 'under way') FROM job_attempts WHERE execution_id = \(id)::uuid ORDER BY attempt")
+    }
+}
+
+extension ClaimedRun {
+    /// A row of `claim_executions`.
+    init(_ row: PostgresRow) throws {
+        self.init(
+            id: try row.get("id"), token: try row.get("token"), jobConfigID: try row.get("job_config_id"), attempt: try row.get("attempt"),
+            maxAttempts: try row.get("max_attempts"), paramsText: row["params"], parentID: row["parent_id"],
+            storeID: try row.getIfPresent("store_id"), registration: row["registration"], sourceID: try row.get("source_id"),
+            targetID: try row.get("target_id"), scheduledFor: try row.getIfPresent("scheduled_for", as: Date.self),
+            priority: try row.get("priority"), runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
+            failures: try row.get("failures"))
+    }
+}
+
+/// A small generator whose numbers follow from its seed (SplitMix64); `CHIMERA_TEST_SEED` sets the seed.
+struct SeededGenerator: RandomNumberGenerator {
+    let seed: UInt64
+    private var state: UInt64
+
+    init() {
+        self.init(seed: ProcessInfo.processInfo.environment["CHIMERA_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 1...999_999))
+    }
+
+    init(seed: UInt64) {
+        self.seed = seed
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// Something that a test relies on did not hold.
+struct Unexpected: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// What callbacks of other threads told, in order.
+final class Heard: Sendable {
+    private let texts = Mutex<[String]>([])
+
+    func append(_ text: String) { texts.withLock { $0.append(text) } }
+    var all: [String] { texts.withLock { $0 } }
+}
+
+extension ClaimedRun {
+    /// A run that no database knows.
+    static func sample(
+        _ number: Int = 1, token: Int64 = 1, attempt: Int = 1, maxAttempts: Int = 3, params: String? = nil, store: Int? = nil
+    ) -> ClaimedRun {
+        let digits = String(number)
+        return ClaimedRun(
+            id: "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits, token: token, jobConfigID: 1,
+            attempt: attempt, maxAttempts: maxAttempts, paramsText: params, parentID: nil, storeID: store,
+            registration: store.map { "reg-\($0)" },
+            sourceID: 0, targetID: 0, scheduledFor: nil, priority: 0, runAtText: "2026-01-01 00:00:00+00", retryOf: nil, isGated: false)
+    }
+}
+
+extension JobConfiguration {
+    /// A job that no database knows.
+    static func sample(type: String = "TEST", config: JSONValue = [:], timeout: Duration = .seconds(900)) -> JobConfiguration {
+        JobConfiguration(
+            id: 1, name: "job", jobType: type, timeZone: "UTC", config: config, integrationID: nil, retryDelay: .seconds(30),
+            timeout: timeout)
+    }
+}
+
+/// Text that stands in a test itself, as a piece of a statement: columns, tables, conditions.
+func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }
