@@ -1,0 +1,73 @@
+import Networking
+import Retail
+
+/// Reads the listing of a store's lines (PARTNERS.md §2).
+struct CresceVendasListing: Sendable {
+    private static let maximumRows = 1_000_000
+    private static let code = 0
+    private static let price = 1
+    private static let finalPrice = 2
+    private static let limit = 3
+    private static let startsAt = 4
+    private static let expiresAt = 5
+
+    private let reader: JSONTableReader
+    private let shape: CresceVendasConfiguration.ListingShape
+
+    init(shape: CresceVendasConfiguration.ListingShape, fields: CresceVendasConfiguration.FieldNames) {
+        self.shape = shape
+        reader = JSONTableReader(
+            JSONTableLayout(
+                parent: shape == .discounts ? "response" : nil, list: shape == .discounts ? "discounts" : "discount_store_lines",
+                columns: [fields.code, fields.price, fields.finalPrice, fields.limit, "start_at", "expire_at"],
+                marks: ["code", "error", "errors"], maximumRows: Self.maximumRows))
+    }
+
+    /// The lines of an answer; throws for every shape but the configured one.
+    func lines(in response: HTTPResponse, connection: PartnerConnection, purpose: String) throws(PartnerFailure) -> [ListedLine] {
+        guard response.isSuccess else {
+            try connection.accept(response, document: PartnerMessages.document(response.body), purpose: purpose)
+            return []
+        }
+        let outcome = try reader.read(response.body) { table throws(PartnerFailure) in
+            try accept(table, response, connection: connection, purpose: purpose)
+            var lines: [ListedLine] = []
+            lines.reserveCapacity(table.rowCount)
+            for row in 0..<table.rowCount {
+                guard let line = Self.line(table, row) else {
+                    let text = "line \(row + 1) of the listing has no readable code, price, final price and limit"
+                    throw connection.unusable("WRONG_SHAPE", text, response, purpose: purpose)
+                }
+                lines.append(line)
+            }
+            return lines
+        }
+        switch outcome {
+        case .success(let lines): return lines
+        case .failure(let error): throw connection.unusable(error, response, purpose: purpose)
+        }
+    }
+
+    /// Marks are looked at before the list: a list beside an error is no listing.
+    private func accept(
+        _ table: JSONTable, _ response: HTTPResponse, connection: PartnerConnection, purpose: String
+    ) throws(PartnerFailure) {
+        let marks = (0..<3).flatMap { [table.innerMark($0), table.outerMark($0)] }
+        if marks.contains(where: { !$0.isAbsent }) || !table.hasList {
+            try connection.accept(response, document: PartnerMessages.document(response.body), purpose: purpose)
+        }
+        guard !table.hasList else { return }
+        throw connection.unusable("WRONG_SHAPE", "the listing has no \(shape.rawValue); see listing_shape", response, purpose: purpose)
+    }
+
+    private static func line(_ table: JSONTable, _ row: Int) -> ListedLine? {
+        guard let code = table.cell(row: row, column: code).wholeNumber,
+            case .amount(let price) = table.cell(row: row, column: price).price,
+            case .amount(let finalPrice) = table.cell(row: row, column: finalPrice).price,
+            let limit = table.cell(row: row, column: limit).wholeNumber
+        else { return nil }
+        return ListedLine(
+            line: CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit)),
+            startsAt: table.cell(row: row, column: startsAt).text, expiresAt: table.cell(row: row, column: expiresAt).text)
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Networking
+import Retail
+import Runtime
+
+/// The login of RP Services (PARTNERS.md §1).
+struct RPLogin: Sendable {
+    private static let purpose = "login"
+    private static let maximumAnswerBytes = 256 << 10
+    /// A token is given up this long before it ends.
+    private static let margin = Duration.seconds(60)
+
+    let connection: PartnerConnection
+    let path: String
+    let username: String
+    let password: String
+    let tokenPaths: [String]
+
+    /// Logs in; a wrong password is a permanent failure.
+    func perform(gate: any RequestGate) async throws -> LoginToken {
+        let headers = [(name: "Content-Type", value: "application/json"), (name: "Accept", value: "application/json")]
+        var request = connection.request(.post, path, headers: headers)
+        request.maximumBodyBytes = min(request.maximumBodyBytes, Self.maximumAnswerBytes)
+        let credentials: JSONValue = ["usuario": .string(username), "senha": .string(password)]
+        request.body = Array(credentials.text.utf8)
+        return try await connection.exchange(request, purpose: Self.purpose, gate: gate, judge: judge)
+    }
+
+    /// What an answer to the login means.
+    func judge(_ response: HTTPResponse) throws(PartnerFailure) -> LoginToken {
+        let document = PartnerMessages.document(response.body)
+        let messages = PartnerMessages.all(in: document)
+        guard response.isSuccess else {
+            let isRefusal =
+                response.status == 401 || response.status == 403 || (response.status == 500 && document?["error"]?.stringValue != nil)
+            guard isRefusal else { throw connection.refusal(response, messages: messages, purpose: Self.purpose) }
+            throw refused(response, messages)
+        }
+        guard let document else {
+            throw connection.unusable("NOT_JSON", "the answer (\(response.status)) is not JSON", response, purpose: Self.purpose)
+        }
+        if let status = document["response"]?["status"]?.stringValue, status != "ok" {
+            throw RPEnvelope.failure(messages, response, connection: connection, purpose: Self.purpose)
+        }
+        guard let token = token(in: document) else {
+            // The answer may hold a token somewhere else: it is not quoted.
+            let text = "the answer holds no token at \(tokenPaths.joined(separator: " or ")); correct token_response_field."
+            throw PartnerFailure(
+                code: "LOGIN_WITHOUT_TOKEN", message: connection.sentence(Self.purpose, text), isRetryable: false,
+                httpStatus: response.status)
+        }
+        return LoginToken(token: token, lifetime: lifetime(in: document, answeredAt: response.headers["date"]))
+    }
+
+    private func refused(_ response: HTTPResponse, _ messages: [String]) -> PartnerFailure {
+        let detail = PartnerMessages.joined(messages, redactor: connection.redactor)
+        let text = "the partner refuses user name or password (\(response.status))\(detail.isEmpty ? "." : ": \(detail)")"
+        return PartnerFailure(
+            code: "LOGIN_REFUSED", message: connection.sentence(Self.purpose, text), isRetryable: false, httpStatus: response.status)
+    }
+
+    private func token(in document: JSONValue) -> String? {
+        for path in tokenPaths {
+            var value: JSONValue? = document
+            for key in path.split(separator: ".") { value = value?[String(key)] }
+            if let token = value?.stringValue, !token.isEmpty { return token }
+        }
+        return nil
+    }
+
+    /// `tokenExpiration` is São Paulo's wall time without a zone (UTC-3 since 2019), read against the partner's own clock where the
+    /// answer's `Date` shows it; a lifetime that makes no sense is none.
+    private func lifetime(in document: JSONValue, answeredAt date: String?) -> Duration? {
+        let response = document["response"]
+        let text = response?["tokenExpiration"]?.stringValue ?? response?["content"]?["tokenExpiration"]?.stringValue
+        guard let text, let end = Self.secondsSince1970(text) else { return nil }
+        let now = date.flatMap { HTTPDate.secondsSince1970($0) } ?? Int(Date().timeIntervalSince1970)
+        let lifetime = Duration.seconds(end - now) - Self.margin
+        return lifetime > .zero && lifetime <= .seconds(86_400) ? lifetime : nil
+    }
+
+    /// Reads `dd/MM/yyyy HH:mm:ss` as UTC-3.
+    static func secondsSince1970(_ text: String) -> Int? {
+        let parts = text.split { $0 == "/" || $0 == " " || $0 == ":" || $0 == "-" }.compactMap { Int($0) }
+        guard parts.count == 6, (1...31).contains(parts[0]), (1...12).contains(parts[1]), (1970...9999).contains(parts[2]) else {
+            return nil
+        }
+        var components = DateComponents()
+        (components.day, components.month, components.year) = (parts[0], parts[1], parts[2])
+        (components.hour, components.minute, components.second) = (parts[3] + 3, parts[4], parts[5])
+        var calendar = Calendar(identifier: .gregorian)
+        guard let utc = TimeZone(secondsFromGMT: 0) else { return nil }
+        calendar.timeZone = utc
+        return calendar.date(from: components).map { Int($0.timeIntervalSince1970) }
+    }
+}

@@ -1,0 +1,142 @@
+import Networking
+import Retail
+import Runtime
+
+/// RP Services as a source of products (PARTNERS.md §1).
+package struct RPSource: ProductSource {
+    private let configuration: RPConfiguration
+    private let connection: PartnerConnection
+    private let tokens: any TokenVault
+    private let logger: Logger
+
+    /// Takes an integration of type RP; throws a permanent failure that names the field when its configuration is wrong.
+    package init(
+        integration: Integration, client: HTTPClient, tokens: any TokenVault, logger: Logger = Logger(label: "rp")
+    ) throws(PartnerFailure) {
+        configuration = try RPConfiguration(integration)
+        connection = PartnerConnection(
+            integrationName: integration.name, settings: configuration.connection, client: client,
+            redactor: Redactor(secrets: configuration.secrets))
+        self.tokens = tokens
+        self.logger = logger
+    }
+
+    /// Proves the credentials by a login, unless a shared token that is still good proves them already.
+    package func logIn(gate: any RequestGate) async throws {
+        guard case .login = configuration.authentication else { return }
+        guard try await tokens.current() == nil else { return }
+        _ = try await renew(refused: nil, gate: gate)
+    }
+
+    /// Whether there is a login at all (`auth_method` LOGIN).
+    var hasLogin: Bool {
+        if case .login = configuration.authentication { true } else { false }
+    }
+
+    /// Logs in whatever tokens are shared, and keeps the new one to itself.
+    func logInAnew(gate: any RequestGate) async throws -> LoginToken {
+        guard case .login(let path, let username, let password) = configuration.authentication else {
+            throw connection.unneededLogin()
+        }
+        let login = RPLogin(
+            connection: connection, path: path, username: username, password: password, tokenPaths: configuration.tokenPaths)
+        return try await login.perform(gate: gate)
+    }
+
+    /// Reads all products of a unit; see `ProductSource`.
+    package func readProducts(
+        unit: String, gate: any RequestGate, receive: @Sendable ([OfferedProduct]) async throws -> Void
+    ) async throws {
+        let reader = RPPageReader()
+        var cursor = PageCursor(maximumPages: configuration.maximumPages)
+        var page = try await readPage(unit: unit, after: 0, reader: reader, gate: gate)
+        while let next = try advance(&cursor, over: page, unit: unit) {
+            async let following = readPage(unit: unit, after: next, reader: reader, gate: gate)
+            try await receive(page)
+            page = try await following
+        }
+        logger.debug("read all products", ["unit": unit, "pages": "\(cursor.pageCount)"])
+    }
+
+    /// One page: the products with the codes that follow `cursor`.
+    func readPage(unit: String, after cursor: Int64, reader: RPPageReader, gate: any RequestGate) async throws -> [OfferedProduct] {
+        let token = try await currentToken(gate: gate)
+        if let page = try await requestPage(unit: unit, after: cursor, token: token, reader: reader, gate: gate) { return page }
+        guard case .login = configuration.authentication else { throw refused(unit: unit, after: cursor) }
+        let fresh = try await renew(refused: token, gate: gate)
+        if let page = try await requestPage(unit: unit, after: cursor, token: fresh, reader: reader, gate: gate) { return page }
+        throw refused(unit: unit, after: cursor)
+    }
+
+    /// Nil when the token was refused.
+    private func requestPage(
+        unit: String, after cursor: Int64, token: String, reader: RPPageReader, gate: any RequestGate
+    ) async throws -> [OfferedProduct]? {
+        let purpose = Self.purpose(unit: unit, after: cursor)
+        let headers = [(name: configuration.tokenHeader, value: token), (name: "Accept", value: "application/json")]
+        let request = connection.request(.get, configuration.pagePath(unit: unit, after: cursor), headers: headers)
+        let redacting = connection.redacting(token)
+        return try await connection.exchange(request, purpose: purpose, gate: gate) { response throws(PartnerFailure) in
+            if response.status == 401 { return nil }
+            guard response.isSuccess else {
+                let messages = PartnerMessages.all(in: PartnerMessages.document(response.body))
+                throw redacting.refusal(response, messages: messages, purpose: purpose)
+            }
+            return try reader.products(in: response, connection: redacting, purpose: purpose)
+        }
+    }
+
+    private func advance(_ cursor: inout PageCursor, over page: [OfferedProduct], unit: String) throws(PartnerFailure) -> Int64? {
+        let start = cursor.position
+        do throws(PageCursor.Defect) {
+            return try cursor.advance(over: page)
+        } catch {
+            let (code, text) =
+                switch error {
+                case .stuck(let position): ("CURSOR_STUCK", "the page does not lead beyond code \(position).")
+                case .notAscending(let item, let before): ("NOT_ASCENDING", "code \(item) comes after \(before), but codes must ascend.")
+                case .tooManyPages:
+                    ("TOO_MANY_PAGES", "more than \(cursor.maximumPages) pages; raise max_pages if the store is that large.")
+                }
+            let message = connection.sentence(Self.purpose(unit: unit, after: start), text)
+            throw PartnerFailure(code: code, message: message, isRetryable: false, httpStatus: 200)
+        }
+    }
+
+    private func currentToken(gate: any RequestGate) async throws -> String {
+        if case .token(let token) = configuration.authentication { return token }
+        if let token = try await tokens.current() { return token }
+        return try await renew(refused: nil, gate: gate)
+    }
+
+    private func renew(refused: String?, gate: any RequestGate) async throws -> String {
+        try await tokens.renew(refused: refused) { try await logInAnew(gate: gate) }
+    }
+
+    private func refused(unit: String, after cursor: Int64) -> PartnerFailure {
+        let text =
+            switch configuration.authentication {
+            case .login: "the partner refuses the token of a fresh login (401); check token_header and the user's rights."
+            case .token: "the partner refuses static_token (401); enter a new one."
+            }
+        let message = connection.sentence(Self.purpose(unit: unit, after: cursor), text)
+        return PartnerFailure(code: "TOKEN_REFUSED", message: message, isRetryable: false, httpStatus: 401, mayHaveArrived: false)
+    }
+
+    private static func purpose(unit: String, after cursor: Int64) -> String {
+        "products of unit \(unit) after code \(cursor)"
+    }
+}
+
+extension PartnerConnection {
+    /// The same connection, which also masks a token.
+    fileprivate func redacting(_ token: String) -> PartnerConnection {
+        PartnerConnection(integrationName: integrationName, settings: settings, client: client, redactor: redactor.adding(token))
+    }
+
+    fileprivate func unneededLogin() -> PartnerFailure {
+        PartnerFailure(
+            code: "CONFIGURATION", message: sentence("login", "auth_method is TOKEN, so there is nothing to log in to."),
+            isRetryable: false, mayHaveArrived: false)
+    }
+}

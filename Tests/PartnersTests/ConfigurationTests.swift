@@ -1,0 +1,115 @@
+import Networking
+import Retail
+import Runtime
+import Testing
+
+@testable import Partners
+
+struct ConfigurationTests {
+    private func rpDefect(_ url: String = "http://10.0.0.5:9000", _ changes: [String: JSONValue]) -> PartnerFailure? {
+        do throws(PartnerFailure) {
+            _ = try RPConfiguration(Fixture.rp(url, changes))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func clubDefect(_ changes: [String: JSONValue]) -> PartnerFailure? {
+        do throws(PartnerFailure) {
+            _ = try CresceVendasConfiguration(Fixture.cresceVendas("https://club.example", changes))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(
+        "A wrong RP configuration names the integration and the field",
+        arguments: [
+            (["username": ""], "config.username is missing"), (["password": nil], "config.password is missing"),
+            (["password": 7], "config.password must be a text"), (["auth_method": "BASIC"], "config.auth_method must be LOGIN or TOKEN"),
+            (["auth_method": "TOKEN"], "config.static_token is missing"), (["products_endpoint": "/x/{storeReg}"], "{lastId}"),
+            (["products_endpoint": "/x/{lastId}"], "{storeReg}"), (["products_endpoint": "http://h/{lastId}/{storeReg}"], "must be a path"),
+            (["login_endpoint": "/a b"], "config.login_endpoint must be a path"),
+            (["max_pages": 0], "config.max_pages must be a whole number"),
+            (["max_pages": "10"], "config.max_pages"), (["pagination": ["method": "PAGE"]], "config.pagination.method must be CURSOR"),
+            (["pagination": ["additional_params": ["x": []]]], "config.pagination.additional_params.x must be a text"),
+            (["request_timeout_seconds": 0], "config.request_timeout_seconds must be a number of seconds"),
+            (["headers": ["X": "a\nb"]], "config.headers.X is no header"), (["max_response_bytes": -1], "config.max_response_bytes"),
+        ] as [([String: JSONValue], String)])
+    func rp(changes: [String: JSONValue], sentence: String) throws {
+        let failure = try #require(rpDefect("http://10.0.0.5:9000", changes))
+        #expect(failure.message.hasPrefix("Integration rp: "))
+        #expect(failure.message.contains(sentence))
+        #expect(failure.code == "CONFIGURATION")
+        #expect(!failure.isRetryable && !failure.mayHaveArrived)
+    }
+
+    @Test(
+        "A base address must be http or https, with a host and without a query",
+        arguments: [
+            "", "10.0.0.5:9000", "ftp://h", "http://", "http:///path", "http://h?x=1", "http://h#x", "http://h x", "file:///etc/passwd",
+        ])
+    func baseURL(url: String) {
+        #expect(rpDefect(url, [:])?.message.contains("base_url") == true)
+    }
+
+    @Test("The column wins over the configuration's base_url; slashes at the end do not matter")
+    func baseURLWins() throws {
+        #expect(try RPConfiguration(Fixture.rp("http://a:1/", ["base_url": "http://b"])).connection.baseURL == "http://a:1")
+        #expect(try RPConfiguration(Fixture.rp("", ["base_url": "http://b/api//"])).connection.baseURL == "http://b/api")
+    }
+
+    @Test(
+        "A wrong CresceVendas configuration names the integration and the field",
+        arguments: [
+            (["auth_headers": nil], "config.auth_headers is missing"), (["auth_headers": [:]], "config.auth_headers is missing"),
+            (["auth_headers": "x"], "config.auth_headers must be an object"), (["auth_headers": ["X": "a\r\nb"]], "config.auth_headers.X"),
+            (["listing_shape": "rows"], "config.listing_shape"), (["code_as_string": "yes"], "config.code_as_string must be true or false"),
+            (["campaign_config": ["start_time": "6h"]], "config.campaign_config.start_time must be a time"),
+            (["campaign_config": ["end_time": "24:00"]], "config.campaign_config.end_time"),
+            (["campaign_config": ["override_existing": 1]], "config.campaign_config.override_existing"),
+        ] as [([String: JSONValue], String)])
+    func cresceVendas(changes: [String: JSONValue], sentence: String) throws {
+        let failure = try #require(clubDefect(changes))
+        #expect(failure.message.hasPrefix("Integration clube: "))
+        #expect(failure.message.contains(sentence))
+        #expect(!failure.message.contains("s3cr3t"))
+    }
+
+    @Test("Campaign rules come from campaign_config, else they are the standard ones")
+    func rules() throws {
+        let standard = try CresceVendasConfiguration(Fixture.cresceVendas()).rules
+        #expect(standard.startMinute == 360 && standard.endMinute == 1439)
+        let changes: [String: JSONValue] = ["campaign_config": ["name_template": "{store}", "start_time": "7:05", "end_time": "22:00"]]
+        let rules = try CresceVendasConfiguration(Fixture.cresceVendas("http://h", changes)).rules
+        #expect(rules.nameTemplate == "{store}" && rules.startMinute == 425 && rules.endMinute == 1320)
+    }
+}
+
+struct RedactorTests {
+    private let redactor = Redactor(secrets: ["hunter22", "abc"])
+
+    @Test("Secrets, fields that sound like secrets, and control characters do not survive")
+    func line() {
+        #expect(redactor.line("x hunter22\r\n\u{0} y\u{1B}[0m  abc") == "x •••• y [0m abc")
+        #expect(
+            redactor.line(#"{"Senha":"a\"b","user_token" : "t","note":"token","n":{"api_key":"k"}}"#)
+                == #"{"Senha":"••••","user_token" : "••••","note":"token","n":{"api_key":"••••"}}"#)
+        #expect(redactor.line(#"{"password": "cut off"#) == #"{"password": "••••"#)
+    }
+
+    @Test("A cut never shows half a secret")
+    func cut() {
+        let body = ResponseBody(Array((String(repeating: "x", count: 10) + "hunter22").utf8))
+        #expect(redactor.excerpt(body, bytes: 14) == "xxxxxxxxxx•")
+    }
+
+    @Test("At most two messages and 300 characters, without stack traces")
+    func messages() {
+        let joined = PartnerMessages.joined(["Exception: a", "stackTrace: b", "um", "", "dois", "três"], redactor: redactor)
+        #expect(joined == "um; dois")
+        #expect(PartnerMessages.joined([String(repeating: "y", count: 500)], redactor: redactor).count == 300)
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Networking
+import Retail
+import Runtime
+import Synchronization
+
+@testable import Partners
+
+/// A gate that always opens and remembers what it was told.
+final class OpenGate: RequestGate {
+    private let log = Mutex<(admitted: Int, records: [PartnerFailure?])>((0, []))
+
+    var admitted: Int { log.withLock { $0.admitted } }
+    var records: [PartnerFailure?] { log.withLock { $0.records } }
+
+    func admit() async throws { log.withLock { $0.admitted += 1 } }
+    func record(_ failure: PartnerFailure?) async { log.withLock { $0.records.append(failure) } }
+}
+
+enum Fixture {
+    static let unit = "00000000000191"
+
+    static func rp(_ url: String = "http://127.0.0.1:1", _ changes: [String: JSONValue] = [:]) -> Integration {
+        let config: [String: JSONValue] = ["username": "100000", "password": "wrong-horse"]
+        return Integration(id: 1, name: "rp", type: "RP", baseURL: url, config: .object(config.merging(changes) { $1 }))
+    }
+
+    static func cresceVendas(_ url: String = "http://127.0.0.1:1", _ changes: [String: JSONValue] = [:]) -> Integration {
+        let config: [String: JSONValue] = [
+            "auth_headers": ["X-AdminUser-Email": "loja@example.org", "X-AdminUser-Token": "s3cr3t-token"]
+        ]
+        return Integration(id: 2, name: "clube", type: "CRESCEVENDAS", baseURL: url, config: .object(config.merging(changes) { $1 }))
+    }
+
+    static func connection(_ name: String = "rp") throws -> PartnerConnection {
+        let settings = try RPConfiguration(rp()).connection
+        return PartnerConnection(
+            integrationName: name, settings: settings, client: HTTPClient(), redactor: Redactor(secrets: ["wrong-horse"]))
+    }
+
+    static func response(_ body: String, status: Int = 200, headers: [String: String] = [:]) -> HTTPResponse {
+        HTTPResponse(status: status, headers: headers, body: ResponseBody(Array(body.utf8)))
+    }
+
+    static func product(_ code: Int, _ changes: String = "") -> String {
+        #"{"Codigo":\#(code),"Descricao":"PRODUTO \#(code)","CodigoBarras":"7891000000000","Preco":10.5,"PrecoVenda2":8.905,"Ativo":true,"Status":"NORMAL","CurvasABC":{"a":[1,{"b":"}"}]}\#(changes)}"#
+    }
+
+    static func page(_ products: [String]) -> String {
+        #"{"response":{"status":"ok","messages":[{"message":"ok"}],"produtos":[\#(products.joined(separator: ","))]}}"#
+    }
+
+    static let login = #"{"response":{"status":"ok","messages":[],"token":"tok-1","tokenExpiration":"01/01/2020 00:00:00"}}"#
+}
+
+/// The failure that `body` throws, or nil.
+func partnerFailure(_ body: () async throws -> Void) async -> PartnerFailure? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? PartnerFailure
+    }
+}

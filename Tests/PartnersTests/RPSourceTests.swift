@@ -1,0 +1,234 @@
+import Networking
+import Retail
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Partners
+
+/// A stand-in for RP: the answers to its pages, and a login that numbers its tokens.
+private func rpServer(login: String? = nil, page: @escaping @Sendable (RawRequest, Int) -> String) -> RawServer {
+    let logins = Mutex(0)
+    let pages = Mutex(0)
+    return RawServer { request, _ in
+        if request.line.hasPrefix("POST /v1.1/auth") {
+            let number = logins.withLock { count in
+                count += 1
+                return count
+            }
+            return login ?? RawServer.answer(#"{"response":{"status":"ok","token":"tok-\#(number)"}}"#)
+        }
+        let number = pages.withLock { count in
+            defer { count += 1 }
+            return count
+        }
+        return page(request, number)
+    }
+}
+
+/// The code in `/listaprodutos/{code}/`.
+private func cursor(of request: RawRequest) -> Int {
+    let parts = request.target.split(separator: "/")
+    return parts.firstIndex(of: "listaprodutos").flatMap { Int(parts[$0 + 1]) } ?? -1
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct RPSourceTests {
+    private let client = HTTPClient()
+    private let gate = OpenGate()
+
+    private func source(_ server: RawServer, _ changes: [String: JSONValue] = [:]) throws -> RPSource {
+        try RPSource(integration: Fixture.rp(server.url, changes), client: client, tokens: SoloTokenVault())
+    }
+
+    /// Reads everything and returns the codes.
+    private func read(_ source: RPSource, unit: String = Fixture.unit) async throws -> [Int64] {
+        let codes = Mutex<[Int64]>([])
+        try await source.readProducts(unit: unit, gate: gate) { page in codes.withLock { $0 += page.compactMap(\.code) } }
+        return codes.withLock { $0 }
+    }
+
+    @Test("A store is read page by page to the empty one, with one login and the token in its header")
+    func wholeStore() async throws {
+        let server = rpServer { request, _ in
+            let after = cursor(of: request)
+            return RawServer.answer(Fixture.page(after >= 10 ? [] : ((after + 1)...(after + 2)).map { Fixture.product($0) }))
+        }
+        #expect(try await read(source(server)) == Array(1...10))
+        let requests = server.requests
+        #expect(requests.first?.line == "POST /v1.1/auth HTTP/1.1")
+        #expect(try JSONValue(parsing: requests[0].body) == ["usuario": "100000", "senha": "wrong-horse"])
+        let expected = [0, 2, 4, 6, 8, 10].map {
+            "/v2.8/produtounidade/listaprodutos/\($0)/unidade/00000000000191/detalhado?somentePreco2=true"
+        }
+        #expect(requests.dropFirst().map(\.target) == expected)
+        #expect(requests.dropFirst().allSatisfy { $0.headers["token"] == "tok-1" && $0.headers["authorization"] == nil })
+        #expect(gate.admitted == 7)
+        #expect(gate.records.count == 7 && gate.records.allSatisfy { $0 == nil })
+    }
+
+    @Test("The next page is asked for while the current one is being received")
+    func pipelining() async throws {
+        let asked = Mutex<[Int]>([])
+        let server = rpServer { request, _ in
+            let after = cursor(of: request)
+            asked.withLock { $0.append(after) }
+            return RawServer.answer(Fixture.page(after >= 2 ? [] : [Fixture.product(after + 1)]))
+        }
+        try await source(server).readProducts(unit: "001", gate: gate) { page in
+            let code = Int(page[0].code ?? 0)
+            try await eventually { asked.withLock { $0.contains(code) } }
+        }
+    }
+
+    @Test("The unit is an opaque text, the endpoint, parameters, token header and limit are configurable")
+    func configured() async throws {
+        let server = rpServer { _, _ in RawServer.answer(Fixture.page([])) }
+        let changes: [String: JSONValue] = [
+            "auth_method": "TOKEN", "static_token": "fixed", "token_header": "X-Tok",
+            "products_endpoint": "v3.2/list/{storeReg}/ativos?a=1",
+            "pagination": ["method": "CURSOR", "param_name": "last", "additional_params": ["b": "x y", "c": true]], "page_limit": 50,
+        ]
+        #expect(try await read(source(server, changes), unit: "001/é") == [])
+        let request = try #require(server.requests.first)
+        #expect(server.requests.count == 1)
+        #expect(request.target == "/v3.2/list/001%2F%C3%A9/ativos?a=1&last=0&b=x%20y&c=true&limit=50")
+        #expect(request.headers["x-tok"] == "fixed")
+    }
+
+    @Test("R61: a token refused in mid page is renewed once for that call, and the page is asked for again")
+    func renewal() async throws {
+        let server = rpServer { request, _ in
+            let after = cursor(of: request)
+            if after >= 2, request.headers["token"] == "tok-1" { return RawServer.answer(#"{"content":"Não autorizado"}"#, status: 401) }
+            return RawServer.answer(Fixture.page(after >= 4 ? [] : [Fixture.product(after + 1)]))
+        }
+        #expect(try await read(source(server)) == [1, 2, 3, 4])
+        #expect(server.requests.count { $0.line.hasPrefix("POST") } == 2)
+        #expect(gate.records.allSatisfy { $0 == nil })
+    }
+
+    @Test("A second 401 for the same call is permanent, and there was one login in between")
+    func refusedTwice() async throws {
+        let server = rpServer { _, _ in RawServer.answer(#"{"content":"Não autorizado"}"#, status: 401) }
+        let failure = await partnerFailure { _ = try await read(source(server)) }
+        #expect(failure?.code == "TOKEN_REFUSED")
+        #expect(failure?.isRetryable == false)
+        #expect(server.requests.map { $0.line.prefix(4) } == ["POST", "GET ", "POST", "GET "])
+    }
+
+    @Test("A refused static token is permanent at once")
+    func refusedStaticToken() async throws {
+        let server = rpServer { _, _ in RawServer.answer("", status: 401) }
+        let failure = await partnerFailure { _ = try await read(source(server, ["auth_method": "TOKEN", "static_token": "fixed"])) }
+        #expect(failure?.code == "TOKEN_REFUSED")
+        #expect(server.requests.count == 1)
+    }
+
+    @Test("Stores that run in parallel share one login")
+    func sharedLogin() async throws {
+        let server = rpServer { _, _ in RawServer.answer(Fixture.page([])) }
+        let source = try source(server)
+        let gate = gate
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { try await source.readProducts(unit: "001", gate: gate) { _ in } } }
+            try await group.waitForAll()
+        }
+        #expect(server.requests.count { $0.line.hasPrefix("POST") } == 1)
+    }
+
+    @Test("An error in the middle is an error of the whole unit, with the page named")
+    func errorInTheMiddle() async throws {
+        let server = rpServer { request, _ in
+            cursor(of: request) == 0
+                ? RawServer.answer(Fixture.page([Fixture.product(5)]))
+                : RawServer.answer(#"{"response":{"status":"error","messages":[{"message":"Falha ao carregar dados"}]}}"#)
+        }
+        let failure = await partnerFailure { _ = try await read(source(server)) }
+        #expect(failure?.code == "RP_ERROR")
+        #expect(failure?.isRetryable == true)
+        #expect(
+            failure?.message
+                == "Integration rp, products of unit 00000000000191 after code 5: the partner reports an error: Falha ao carregar dados")
+        #expect(gate.records.last.flatMap { $0 }?.code == "RP_ERROR")
+    }
+
+    @Test("R63: the same page for ever is an error, not an endless run")
+    func samePage() async throws {
+        let server = rpServer { _, _ in RawServer.answer(Fixture.page([Fixture.product(5)])) }
+        let failure = await partnerFailure { _ = try await read(source(server)) }
+        #expect(failure?.code == "CURSOR_STUCK")
+        #expect(failure?.isRetryable == false)
+        #expect(server.requests.count == 3)
+    }
+
+    @Test("What `receive` throws ends the reading and comes out as it is")
+    func receiveThrows() async throws {
+        struct Stop: Error {}
+        let server = rpServer { request, _ in RawServer.answer(Fixture.page([Fixture.product(cursor(of: request) + 1)])) }
+        await #expect(throws: Stop.self) { try await source(server).readProducts(unit: "001", gate: gate) { _ in throw Stop() } }
+    }
+
+    @Test("A body beyond the limit is permanent, an outage is tried again and honours Retry-After")
+    func limits() async throws {
+        let server = rpServer { _, number in
+            number == 0
+                ? RawServer.answer(Fixture.page([Fixture.product(1)]))
+                : RawServer.answer("<html>", status: 503, headers: ["Retry-After: 7"])
+        }
+        let large = await partnerFailure { _ = try await read(source(server, ["max_response_bytes": 100])) }
+        #expect(large?.code == "TOO_LARGE")
+        #expect(large?.isRetryable == false)
+        let outage = await partnerFailure { _ = try await read(source(server)) }
+        #expect(outage?.code == "HTTP_503")
+        #expect(outage?.isRetryable == true)
+        #expect(outage?.retryAfter == .seconds(7))
+    }
+
+    @Test("A redirect is permanent and says where it led, without the query")
+    func redirect() async throws {
+        let server = rpServer { _, _ in RawServer.answer("", status: 302, headers: ["Location: http://u:p@login.example/in?token=abc"]) }
+        let failure = await partnerFailure { _ = try await read(source(server)) }
+        #expect(failure?.code == "REDIRECTED")
+        #expect(failure?.isRetryable == false)
+        #expect(failure?.message.contains("to http://login.example/in,") == true)
+    }
+
+    @Test("Nobody there is a failure that may pass")
+    func unreachable() async throws {
+        let port = RawServer { _ in }.port
+        let source = try RPSource(integration: Fixture.rp("http://127.0.0.1:\(port)"), client: client, tokens: SoloTokenVault())
+        let failure = await partnerFailure { try await source.logIn(gate: gate) }
+        #expect(failure?.code == "UNREACHABLE")
+        #expect(failure?.isRetryable == true)
+        #expect(failure?.mayHaveArrived == false)
+    }
+
+    @Test("A cancelled read ends as cancelled and blames nobody")
+    func cancelled() async throws {
+        let server = RawServer { connection in
+            _ = connection.readRequest()
+            connection.waitForPeer(upTo: 20_000)
+        }
+        let source = try source(server)
+        let gate = gate
+        let task = Task { try await source.logIn(gate: gate) }
+        try await eventually { !server.requests.isEmpty }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(gate.records.isEmpty)
+    }
+
+    @Test("A probe logs in, reads one page and reports both")
+    func probe() async throws {
+        let server = rpServer { _, _ in RawServer.answer(Fixture.page([Fixture.product(3), Fixture.product(9)])) }
+        let probe = IntegrationProbe(integration: Fixture.rp(server.url), client: client)
+        let report = try await probe.run(unit: "001", registration: nil, day: "2026-11-21", gate: gate)
+        #expect(
+            report == [
+                "Login accepted.", "Unit 001: 2 products in the first page, codes 3 to 9, 2 with a club price below the regular one.",
+            ])
+        #expect(server.requests.count == 2)
+    }
+}
