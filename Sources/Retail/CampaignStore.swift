@@ -1,0 +1,106 @@
+import JobQueue
+import Postgres
+import Runtime
+
+/// A campaign as an earlier attempt left it.
+struct StoredCampaign: Sendable {
+    let id: Int64
+    let executionID: ExecutionID
+    let name: String
+    /// Whether its start lies behind.
+    let hasStarted: Bool
+    let lineCount: Int
+    let status: String
+    let body: String
+    let staged: StagedProducts
+    let metrics: JSONValue?
+    /// Whether an upload of it began and is not known not to have arrived.
+    let wasUnderWay: Bool
+    let digest: String
+}
+
+extension StoredCampaign {
+    init(_ row: PostgresRow) throws {
+        id = try row.get("id")
+        executionID = try row.get("execution_id")
+        name = try row.get("name")
+        hasStarted = try row.get("has_started")
+        lineCount = try row.get("line_count")
+        status = try row.get("status")
+        body = row["body"] ?? ""
+        staged = StagedProducts(copyText: row["staged_products"] ?? "")
+        metrics = try row.getIfPresent("metrics")
+        wasUnderWay = try row.get("was_under_way")
+        digest = try row.get("content_digest")
+    }
+}
+
+/// The campaigns of one store, read and written by one run; every write is fenced.
+struct CampaignStore: Sendable {
+    let context: RunContext
+    let storeID: Int
+    let targetID: Int
+
+    /// The database's clock, in Unix seconds.
+    func now() async throws -> Int64 {
+        try await context.pool.query(RetailStatements.now).first?.get("now") ?? 0
+    }
+
+    /// The newest PLANNED, SENT or VERIFIED campaign of the day.
+    func latest(day: String) async throws -> StoredCampaign? {
+        try await context.pool.query(RetailStatements.latestCampaign(store: storeID, target: targetID, day: day)).first.map(
+            StoredCampaign.init)
+    }
+
+    /// The day's newest VERIFIED campaign, while nothing that may have arrived came after it: what is published, and need not be again.
+    func unchangedBaseline(day: String) async throws -> StoredCampaign? {
+        try await context.pool.query(RetailStatements.unchangedBaseline(store: storeID, target: targetID, day: day)).first.map(
+            StoredCampaign.init)
+    }
+
+    /// How many lines the store's newest VERIFIED campaign had; nil: there is none.
+    func lastVerifiedLineCount() async throws -> Int? {
+        try await context.pool.query(RetailStatements.lastVerified(store: storeID, target: targetID)).first?.get("line_count")
+    }
+
+    func digest(of lines: [CampaignLine]) async throws -> String {
+        try await context.pool.query(RetailStatements.digest(of: StagedProducts.content(of: lines))).first?.get("digest") ?? ""
+    }
+
+    /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.
+    func insert(_ campaign: NewCampaign, replacing old: (id: Int64, reason: String)?) async throws -> Int64 {
+        try await context.fenced { transaction in
+            if let old {
+                _ = try await transaction.query(
+                    RetailStatements.campaignFailed(old.id, httpStatus: nil, reason: old.reason, mayHaveArrived: true))
+            }
+            return try await transaction.query(RetailStatements.insertCampaign(campaign)).first?.get("id") ?? 0
+        }
+    }
+
+    func uploadBegins(_ id: Int64) async throws { try await write(RetailStatements.uploadBegins(id)) }
+    func uploadDidNotArrive(_ id: Int64) async throws { try await write(RetailStatements.uploadDidNotArrive(id)) }
+    func sent(_ id: Int64, receipt: UploadReceipt?) async throws { try await write(RetailStatements.campaignSent(id, receipt: receipt)) }
+    func note(_ id: Int64, reason: String) async throws { try await write(RetailStatements.campaignReason(id, reason: reason)) }
+    func failed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) async throws {
+        try await write(RetailStatements.campaignFailed(id, httpStatus: httpStatus, reason: reason, mayHaveArrived: mayHaveArrived))
+    }
+
+    /// Swaps the store's products for the campaign's and marks it VERIFIED, in one fenced transaction.
+    func verified(_ id: Int64, products: StagedProducts) async throws {
+        let store = storeID
+        try await context.fenced { transaction in
+            guard let campaign = try await transaction.query(RetailStatements.campaignVerified(id)).first else {
+                throw RunError(
+                    code: "CAMPAIGN_CHANGED", message: "campaign \(id) is no longer SENT; somebody changed its row", isRetryable: true)
+            }
+            let rows = products.copyRows(store: store, startsAt: try campaign.get("starts_at"), endsAt: try campaign.get("ends_at"))
+            _ = try await transaction.query(RetailStatements.removeProducts(store: store))
+            _ = try await transaction.copyIn(RetailStatements.copyProducts, rows: rows)
+        }
+    }
+
+    private func write(_ statement: SQL) async throws {
+        try await context.fenced { transaction in _ = try await transaction.query(statement) }
+    }
+}

@@ -1,0 +1,71 @@
+import Cron
+
+/// When a campaign holds: a part of one local day of the store.
+package struct CampaignWindow: Sendable, Equatable {
+    /// `2026-11-21`, the store's day.
+    package let day: String
+    /// Local wall time to the minute, as the target takes it: `2026-11-21T06:00`.
+    package let startsAt: String
+    /// Likewise.
+    package let endsAt: String
+    /// The same moments as Unix seconds.
+    package let startInstant: Int64
+    /// Likewise.
+    package let endInstant: Int64
+
+    /// The window of a campaign whose body is built at `now` (Unix seconds): from the rules' start when that lies ahead, else from the
+    /// whole minute at least 5 minutes from now, until the rules' end. Nil when start would not lie before end.
+    package init?(now: Int64, zone: TimeZoneRules, rules: CampaignRules) {
+        let date = zone.local(at: now).date
+        guard let end = Self.local(date, minute: rules.endMinute), var start = Self.local(date, minute: rules.startMinute) else {
+            return nil
+        }
+        var instant = zone.instant(of: start)
+        if instant <= now {
+            let soon = now + 5 * 60
+            // Kept beside the wall time: in the hour that occurs twice it may be the second one.
+            instant = soon + (60 - soon % 60) % 60
+            start = zone.local(at: instant)
+        }
+        guard start < end else { return nil }
+        day = date.description
+        startsAt = Self.minuteText(start)
+        endsAt = Self.minuteText(end)
+        startInstant = instant
+        endInstant = zone.instant(of: end)
+    }
+
+    /// The whole local day of `now`: for a campaign that is recorded and not sent.
+    package init(dayOf now: Int64, zone: TimeZoneRules) {
+        let midnight = LocalDateTime(date: zone.local(at: now).date, hour: 0) ?? zone.local(at: now)
+        let lastMinute = LocalDateTime(date: midnight.date, hour: 23, minute: 59) ?? midnight
+        day = midnight.date.description
+        startsAt = Self.minuteText(midnight)
+        endsAt = Self.minuteText(lastMinute)
+        startInstant = zone.instant(of: midnight)
+        endInstant = zone.instant(of: lastMinute)
+    }
+
+    private static func local(_ date: CivilDate, minute: Int) -> LocalDateTime? {
+        LocalDateTime(date: date, hour: minute / 60, minute: minute % 60)
+    }
+
+    private static func minuteText(_ time: LocalDateTime) -> String {
+        String(time.description.prefix(16))
+    }
+}
+
+extension CampaignRules {
+    /// The campaign's name: the template with the registration's digits 10 to 12, the day and the start filled in.
+    package func name(window: CampaignWindow, registration: String, storeName: String) -> String {
+        let digits = registration.filter(\.isASCII).filter(\.isNumber)
+        let branch = digits.count >= 12 ? String(digits.dropFirst(9).prefix(3)) : digits.isEmpty ? registration : String(digits.suffix(3))
+        return
+            nameTemplate
+            .replacing("{branch}", with: branch)
+            .replacing("{date}", with: window.day)
+            .replacing("{time}", with: String(window.startsAt.suffix(5)))
+            .replacing("{store}", with: storeName)
+            .replacing("{registration}", with: registration)
+    }
+}

@@ -1,0 +1,200 @@
+import JobQueue
+import Postgres
+import Runtime
+
+/// The statements of stores, campaigns and products.
+enum RetailStatements {
+    private static let storeColumns: SQL =
+        "id, name, registration, coalesce(document, '') AS document, active, deleted_at IS NOT NULL AS deleted, config"
+
+    static func stores(ids: [Int]) -> SQL {
+        "SELECT " + storeColumns + " FROM stores WHERE id = ANY (\(ids)::int[])"
+    }
+
+    static let activeStores: SQL = "SELECT " + storeColumns + " FROM stores WHERE active AND deleted_at IS NULL ORDER BY id"
+
+    private static let integrationColumns: SQL = """
+        id, name, type, coalesce(base_url, config ->> 'base_url', '') AS base_url, config, active, keys.keys,
+          updated_at::text || md5(coalesce(keys.keys::text, '')) AS version
+        """
+    /// Credentials kept apart from `config`; the shared login changes too often to make clients anew.
+    private static let integrationKeys: SQL = """
+         CROSS JOIN LATERAL (SELECT jsonb_object_agg(k.key, k.value) AS keys FROM integration_keys AS k
+          WHERE k.integration_id = integrations.id AND k.key <> 'login_token' AND (k.expires_at IS NULL OR k.expires_at > now())) AS keys
+        """
+
+    static func integration(named name: String) -> SQL {
+        "SELECT " + integrationColumns + " FROM integrations" + integrationKeys + " WHERE name = \(name) AND deleted_at IS NULL"
+    }
+
+    static func integration(id: Int) -> SQL {
+        "SELECT " + integrationColumns + " FROM integrations" + integrationKeys + " WHERE id = \(id) AND deleted_at IS NULL"
+    }
+
+    static func activeIntegrations(type: String) -> SQL {
+        "SELECT " + integrationColumns + " FROM integrations" + integrationKeys
+            + " WHERE type = \(type) AND active AND deleted_at IS NULL ORDER BY id LIMIT 2"
+    }
+
+    static let now: SQL = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now"
+
+    // MARK: Campaigns
+
+    private static let campaignColumns: SQL = """
+        id, execution_id::text AS execution_id, name, starts_at <= clock_timestamp() AS has_started, line_count, status, body, staged_products,
+        metrics, upload_started_at IS NOT NULL AS was_under_way, content_digest
+        """
+
+    /// The newest campaign of a store's day that counts for what is to be done next.
+    static func latestCampaign(store: Int, target: Int, day: String) -> SQL {
+        "SELECT " + campaignColumns + """
+             FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND day = \(day)::date AND NOT dry_run
+              AND status IN ('PLANNED', 'SENT', 'VERIFIED') ORDER BY id DESC LIMIT 1
+            """
+    }
+
+    /// The newest VERIFIED campaign of a store's day, unless something that may have arrived came after it.
+    static func unchangedBaseline(store: Int, target: Int, day: String) -> SQL {
+        "SELECT " + campaignColumns + """
+             FROM campaigns AS c WHERE store_id = \(store) AND target_id = \(target) AND day = \(day)::date AND status = 'VERIFIED'
+              AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
+                AND later.day = c.day AND later.id > c.id AND later.upload_started_at IS NOT NULL AND later.status <> 'VERIFIED')
+            ORDER BY id DESC LIMIT 1
+            """
+    }
+
+    /// The store's newest VERIFIED campaign of any day: what a fall is measured against.
+    static func lastVerified(store: Int, target: Int) -> SQL {
+        "SELECT " + campaignColumns + """
+             FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0 ORDER BY id DESC LIMIT 1
+            """
+    }
+
+    static func digest(of content: String) -> SQL {
+        "SELECT encode(sha256(convert_to(\(content), 'UTF8')), 'hex') AS digest"
+    }
+
+    static func insertCampaign(_ campaign: NewCampaign) -> SQL {
+        """
+        INSERT INTO campaigns (execution_id, store_id, target_id, name, day, starts_at, ends_at, line_count, status, content_digest, body,
+          staged_products, metrics, reason, dry_run, upload_started_at)
+        VALUES (\(campaign.execution)::uuid, \(campaign.store), \(campaign.target), \(campaign.name), \(campaign.window.day)::date,
+          to_timestamp(\(campaign.window.startInstant)), to_timestamp(\(campaign.window.endInstant)), \(campaign.lineCount), \(campaign.status),
+          \(campaign.digest), \(orNull: campaign.body), \(orNull: campaign.staged), \(orNull: campaign.metrics)::jsonb, \(orNull: campaign.reason), \(campaign.isDryRun),
+          CASE WHEN \(campaign.status) = 'PLANNED' THEN clock_timestamp() END)
+        RETURNING id
+        """
+    }
+
+    /// An upload is about to begin: from now on its fate may be unknown.
+    static func uploadBegins(_ id: Int64) -> SQL {
+        "UPDATE campaigns SET upload_started_at = clock_timestamp() WHERE id = \(id) AND status = 'PLANNED'"
+    }
+
+    /// The upload surely did not arrive.
+    static func uploadDidNotArrive(_ id: Int64) -> SQL {
+        "UPDATE campaigns SET upload_started_at = NULL WHERE id = \(id) AND status = 'PLANNED'"
+    }
+
+    static func campaignSent(_ id: Int64, receipt: UploadReceipt?) -> SQL {
+        """
+        UPDATE campaigns SET status = 'SENT', http_status = coalesce(\(orNull: receipt?.httpStatus), http_status),
+          response_excerpt = coalesce(\(orNull: receipt?.excerpt), response_excerpt) WHERE id = \(id) AND status = 'PLANNED'
+        """
+    }
+
+    /// `mayHaveArrived` false: the upload was refused and surely changed nothing.
+    static func campaignFailed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) -> SQL {
+        """
+        UPDATE campaigns SET status = 'FAILED', http_status = coalesce(\(orNull: httpStatus), http_status), reason = \(reason),
+          staged_products = NULL, upload_started_at = CASE WHEN \(mayHaveArrived) THEN upload_started_at END WHERE id = \(id)
+        """
+    }
+
+    static func campaignReason(_ id: Int64, reason: String) -> SQL {
+        "UPDATE campaigns SET reason = \(reason) WHERE id = \(id)"
+    }
+
+    static func campaignVerified(_ id: Int64) -> SQL {
+        """
+        UPDATE campaigns SET status = 'VERIFIED', verified_at = clock_timestamp(), reason = NULL, staged_products = NULL
+        WHERE id = \(id) AND status = 'SENT' RETURNING starts_at::text AS starts_at, ends_at::text AS ends_at
+        """
+    }
+
+    // MARK: Products
+
+    static func removeProducts(store: Int) -> SQL {
+        "DELETE FROM products WHERE store_id = \(store)"
+    }
+
+    /// Straight into the table: a staging table and an upsert take twice the server's time, and every row changes each day anyway.
+    static let copyProducts = """
+        COPY products (code, name, barcode, price, final_price, quantity_limit, store_id, starts_at, expires_at) FROM STDIN
+        """
+
+    // MARK: What workers know together about a partner
+
+    static func reserveRequest(integration: Int, perMinute: Int, execution: ExecutionID) -> SQL {
+        "SELECT extract(epoch FROM reserve_request(\(integration), \(perMinute), \(execution)::uuid))::float8 AS wait"
+    }
+
+    static func recordFailure(integration: Int, store: Int) -> SQL {
+        """
+        SELECT extract(epoch FROM record_request_failure(\(integration), \(store)) - clock_timestamp())::float8 AS open_for
+        """
+    }
+
+    static func recordSuccess(integration: Int) -> SQL {
+        "SELECT record_request_success(\(integration))"
+    }
+
+    // MARK: Shared logins
+
+    static func key(integration: Int, key: String) -> SQL {
+        """
+        SELECT value FROM integration_keys WHERE integration_id = \(integration) AND key = \(key)
+          AND (expires_at IS NULL OR expires_at > clock_timestamp() + interval '30 seconds')
+        """
+    }
+
+    static func storeKey(integration: Int, key: String, value: String, lifetime: Duration?) -> SQL {
+        """
+        INSERT INTO integration_keys (integration_id, key, value, expires_at)
+        VALUES (\(integration), \(key), \(value), clock_timestamp() + \(orNull: lifetime)::interval)
+        ON CONFLICT (integration_id, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
+        """
+    }
+
+    /// A row when this caller may log in now: one login at a time for an integration, given up after 30 s.
+    static func beginLogin(integration: Int, caller: String) -> SQL {
+        """
+        INSERT INTO integration_state AS s (integration_id, login_by, login_until)
+        VALUES (\(integration), \(caller)::uuid, clock_timestamp() + interval '30 seconds')
+        ON CONFLICT (integration_id) DO UPDATE SET login_by = excluded.login_by, login_until = excluded.login_until
+          WHERE s.login_until IS NULL OR s.login_until < clock_timestamp()
+        RETURNING integration_id
+        """
+    }
+
+    static func endLogin(integration: Int, caller: String) -> SQL {
+        "UPDATE integration_state SET login_by = NULL, login_until = NULL WHERE integration_id = \(integration) AND login_by = \(caller)::uuid"
+    }
+}
+
+/// A campaign that is to be recorded.
+struct NewCampaign: Sendable {
+    let execution: ExecutionID
+    let store: Int
+    let target: Int
+    let name: String
+    let window: CampaignWindow
+    let lineCount: Int
+    let status: String
+    let digest: String
+    let body: String?
+    let staged: String?
+    let metrics: JSONValue?
+    let reason: String?
+    let isDryRun: Bool
+}

@@ -1,0 +1,262 @@
+import Cron
+import JobQueue
+import Runtime
+
+/// One attempt to publish one store's campaign of the day: goes on where an earlier attempt stopped, or reads, decides, uploads,
+/// verifies and swaps.
+actor StoreSync {
+    private let store: Store
+    private let options: SyncOptions
+    private let zone: TimeZoneRules
+    private let context: RunContext
+    private let source: any ProductSource
+    private let sourceGate: PartnerGate
+    private let target: any CampaignTarget
+    private let targetGate: PartnerGate
+    private let campaigns: CampaignStore
+    private(set) var metrics = SyncMetrics()
+    private var selection: ProductSelection
+    private var lastReport = Duration.zero
+
+    init(
+        store: Store, options: SyncOptions, zone: TimeZoneRules, context: RunContext, source: any ProductSource, sourceGate: PartnerGate,
+        target: any CampaignTarget, targetGate: PartnerGate, campaigns: CampaignStore
+    ) {
+        self.store = store
+        self.options = options
+        self.zone = zone
+        self.context = context
+        self.source = source
+        self.sourceGate = sourceGate
+        self.target = target
+        self.targetGate = targetGate
+        self.campaigns = campaigns
+        let limit = store.config["quantity_limit"]?.intValue ?? options.quantityLimit
+        selection = ProductSelection(limit: limit)
+    }
+
+    /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`.
+    func run() async throws -> JSONValue {
+        let day = zone.local(at: try await campaigns.now()).date.description
+        guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
+        switch CampaignStep.next(after: earlier, execution: context.run.id) {
+        case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
+        case .listOnly: return try await verify(earlier.id, staged: earlier.staged, day: day, metricsSoFar: earlier.metrics)
+        case .listThenResend: return try await settle(earlier, day: day)
+        case .send: return try await send(earlier, day: day, isFirst: true)
+        case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
+        case .lookThenRebuild:
+            if try await adopt(earlier, day: day) != nil { return try await publish(day: day) }
+            return try await publish(day: day, replacing: (earlier.id, "the listing never showed it; a later run replaced it"))
+        case .compare: return try await publish(day: day)
+        }
+    }
+
+    // MARK: A new campaign
+
+    /// `replacing`: a campaign of the day that is given up, with the reason, once another is planned.
+    private func publish(day: String, replacing old: (id: Int64, reason: String)? = nil) async throws -> JSONValue {
+        metrics.uploaded = 0
+        metrics.verified = 0
+        try await readProducts()
+        let lines = selection.products.map(\.line)
+        let before = try await campaigns.lastVerifiedLineCount()
+        switch DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop).judge(now: lines.count, before: before)
+        {
+        case .publish: break
+        case .skip(let reason): return try await skip(reason)
+        case .refuse(let reason): throw RunError(code: "CATALOGUE_DROPPED", message: reason, isRetryable: false)
+        }
+        let digest = try await campaigns.digest(of: lines)
+        if let earlier = try await campaigns.unchangedBaseline(day: day), earlier.digest == digest {
+            let reason = "the same content was verified today as campaign \(earlier.id)"
+            context.log(.info, "not uploaded again: \(reason)", ["lines": .integer(Int64(lines.count))])
+            try await recordSkipped(name: earlier.name, digest: digest, reason: reason)
+            return metrics.successDocument()
+        }
+        guard let window = CampaignWindow(now: try await campaigns.now(), zone: zone, rules: target.campaignRules) else {
+            throw RunError(
+                code: "TOO_LATE", message: "it is too late for a campaign of today: it would start after its end", isRetryable: false)
+        }
+        let name = target.campaignRules.name(window: window, registration: store.registration, storeName: store.name)
+        let draft = CampaignDraft(
+            name: name, startsAt: window.startsAt, endsAt: window.endsAt, registration: store.registration, lines: lines)
+        let body = target.encode(draft)
+        if options.isDryRun {
+            context.log(
+                .info, "dry run: it would upload \(lines.count) lines as \"\(name)\"",
+                ["body": .string(String(decoding: body.prefix(2_000), as: UTF8.self))])
+            _ = try await record("SKIPPED", name, window, digest, body: body, reason: "dry run")
+            return metrics.successDocument()
+        }
+        let staged = StagedProducts(selection.products)
+        let id = try await record("PLANNED", name, window, digest, body: body, staged: staged, replacing: old)
+        context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
+        selection = ProductSelection(limit: 1)
+        return try await send(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
+    }
+
+    private func readProducts() async throws {
+        defer { metrics.take(selection) }
+        try await source.readProducts(unit: try store.unit(), gate: sourceGate) { [self] page in try await take(page) }
+        await sourceGate.recordSuccess()
+        context.log(
+            .info, "read \(selection.fetched) products, accepted \(selection.products.count)",
+            ["rejected": .object(Dictionary(uniqueKeysWithValues: selection.rejected.map { ($0.key.rawValue, .integer(Int64($0.value))) }))]
+        )
+    }
+
+    private func take(_ page: [OfferedProduct]) async throws {
+        do {
+            for product in page { try selection.take(product) }
+            Failpoint.reach("sync.page")
+        } catch {
+            throw RunError(code: "CATALOGUE", message: "\(error)", isRetryable: false)
+        }
+        if MonotonicClock.now() - lastReport > .seconds(1) {
+            lastReport = MonotonicClock.now()
+            await context.report(done: selection.fetched, total: nil, unit: "products")
+        }
+    }
+
+    private func skip(_ reason: String) async throws -> JSONValue {
+        context.log(.warning, "skipped: \(reason)")
+        try await recordSkipped(name: "", digest: "", reason: reason)
+        return metrics.skippedDocument
+    }
+
+    /// A campaign that is not uploaded: its row says why, for the whole day.
+    private func recordSkipped(name: String, digest: String, reason: String) async throws {
+        _ = try await record("SKIPPED", name, CampaignWindow(dayOf: try await campaigns.now(), zone: zone), digest, reason: reason)
+    }
+
+    private func record(
+        _ status: String, _ name: String, _ window: CampaignWindow, _ digest: String, body: [UInt8]? = nil, staged: StagedProducts? = nil,
+        reason: String? = nil, replacing old: (id: Int64, reason: String)? = nil
+    ) async throws -> Int64 {
+        try await campaigns.insert(
+            NewCampaign(
+                execution: context.run.id, store: store.id, target: campaigns.targetID, name: name, window: window,
+                lineCount: selection.products.count, status: status, digest: digest, body: body.map { String(decoding: $0, as: UTF8.self) },
+                staged: staged?.copyText, metrics: metrics.successDocument(), reason: reason, isDryRun: options.isDryRun), replacing: old)
+    }
+
+    // MARK: Upload, verification, swap
+
+    /// Sends a campaign as an earlier attempt stored it.
+    private func send(_ campaign: StoredCampaign, day: String, isFirst: Bool) async throws -> JSONValue {
+        try await send(
+            campaign.id, body: Array(campaign.body.utf8), staged: campaign.staged, day: day, isFirst: isFirst,
+            metricsSoFar: campaign.metrics)
+    }
+
+    /// `isFirst`: no upload of this campaign can have arrived before; otherwise a refusal now says nothing about the earlier one.
+    private func send(
+        _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool, metricsSoFar: JSONValue?
+    ) async throws -> JSONValue {
+        try await campaigns.uploadBegins(id)
+        Failpoint.reach("sync.planned")
+        let receipt: UploadReceipt
+        do {
+            receipt = try await target.upload(body, gate: targetGate)
+        } catch let failure as PartnerFailure {
+            let mayHaveArrived = failure.mayHaveArrived || !isFirst
+            if !failure.isRetryable {
+                try await campaigns.failed(id, httpStatus: failure.httpStatus, reason: failure.message, mayHaveArrived: mayHaveArrived)
+            } else if !mayHaveArrived {
+                try await campaigns.uploadDidNotArrive(id)
+            } else {
+                context.log(.warning, "the upload's fate is unknown: \(failure.message); the next attempt looks at the listing first")
+            }
+            throw failure
+        } catch let postponed as RunPostponed {
+            if isFirst { try await campaigns.uploadDidNotArrive(id) }
+            throw postponed
+        }
+        Failpoint.reach("sync.uploaded")
+        try await campaigns.sent(id, receipt: receipt)
+        Failpoint.reach("sync.sent")
+        context.log(.info, "campaign \(id) uploaded: HTTP \(receipt.httpStatus)")
+        return try await verify(id, staged: staged, day: day, metricsSoFar: metricsSoFar)
+    }
+
+    /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
+    private func settle(_ campaign: StoredCampaign, day: String) async throws -> JSONValue {
+        if let metrics = try await adopt(campaign, day: day) { return metrics }
+        context.log(.info, "campaign \(campaign.id) is not listed; the same body is sent again")
+        do {
+            return try await send(campaign, day: day, isFirst: false)
+        } catch let failure as PartnerFailure where campaign.hasStarted && !failure.isRetryable && failure.httpStatus == 422 {
+            // Refused for its start in the past, and not listed: it never arrived and never will. The next attempt builds anew.
+            throw RunError(code: failure.code, message: failure.message, isRetryable: true)
+        }
+    }
+
+    /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older
+    /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be.
+    private func adopt(_ campaign: StoredCampaign, day: String) async throws -> JSONValue? {
+        let lines = try campaign.staged.lines()
+        do {
+            let listed = try await target.list(registration: store.registration, day: day, gate: targetGate)
+            let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.map(\.line)) == Set(lines)
+            guard isShown else { return nil }
+        } catch let failure as PartnerFailure where !options.requiresVerification && !failure.isRetryable {
+            context.log(.warning, "the listing cannot be read: \(failure.message)")
+            return nil
+        }
+        context.log(.info, "campaign \(campaign.id) had arrived: the listing shows all \(campaign.lineCount) lines")
+        try await campaigns.sent(campaign.id, receipt: nil)
+        return try await finish(campaign.id, staged: campaign.staged, count: campaign.lineCount, metricsSoFar: campaign.metrics)
+    }
+
+    private func verify(_ id: Int64, staged: StagedProducts, day: String, metricsSoFar: JSONValue?) async throws -> JSONValue {
+        let lines = try staged.lines()
+        let problem: RunError
+        do {
+            let listed = try await target.list(registration: store.registration, day: day, gate: targetGate)
+            let missing = Self.missing(lines, in: listed)
+            if missing == 0 { return try await finish(id, staged: staged, count: lines.count, metricsSoFar: metricsSoFar) }
+            problem = RunError(
+                code: "NOT_LISTED",
+                message: "the club accepted the campaign but its listing does not show \(missing) of \(lines.count) lines as sent",
+                isRetryable: true)
+        } catch let failure as PartnerFailure {
+            problem = RunError(failure)
+            guard !options.requiresVerification, !failure.isRetryable || context.run.attempt >= context.run.maxAttempts else {
+                throw problem
+            }
+        }
+        try await campaigns.note(id, reason: problem.message)
+        metrics.uploaded = lines.count
+        guard !options.requiresVerification else { throw problem }
+        context.log(.warning, "not verified: \(problem.message)")
+        return merged(metricsSoFar, severity: "warning")
+    }
+
+    private func finish(_ id: Int64, staged: StagedProducts, count: Int, metricsSoFar: JSONValue?) async throws -> JSONValue {
+        try await campaigns.verified(id, products: staged)
+        Failpoint.reach("sync.verified")
+        await targetGate.recordSuccess()
+        context.log(.info, "campaign \(id) verified: all \(count) lines are listed; the store's products were swapped")
+        metrics.uploaded = count
+        metrics.verified = count
+        return merged(metricsSoFar, severity: "ok")
+    }
+
+    /// What an earlier attempt counted when it read the products, with this one's end.
+    private func merged(_ earlier: JSONValue?, severity: String) -> JSONValue {
+        guard var counted = earlier?.objectValue, var products = counted["products"]?.objectValue else {
+            return metrics.successDocument(severity: severity)
+        }
+        products["uploaded"] = .integer(Int64(metrics.uploaded))
+        products["verified"] = .integer(Int64(metrics.verified))
+        counted["products"] = .object(products)
+        counted["severity"] = .string(severity)
+        return .object(counted)
+    }
+
+    private static func missing(_ lines: [CampaignLine], in listed: [ListedLine]) -> Int {
+        let shown = Set(listed.map(\.line))
+        return lines.count { !shown.contains($0) }
+    }
+}

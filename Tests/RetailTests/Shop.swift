@@ -1,0 +1,108 @@
+import Foundation
+import JobQueue
+import Notifications
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import JobQueue
+@testable import Retail
+
+extension DatabaseTemplate {
+    /// All tables of the product, nothing in them.
+    static let shop = DatabaseTemplate("shop") { pool in
+        _ = try await Migrator(pool: pool, migrations: Shop.migrations).up()
+    }
+}
+
+/// A database with all tables, and what tests say to it and ask of it.
+struct Shop: Sendable {
+    static let migrations: [Migration] = [
+        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
+        .m09Schedules,
+        .m10Stores, .m11Notifications,
+    ]
+
+    let database: TestDatabase
+    var pool: PostgresPool { database.pool }
+
+    nonisolated(nonsending) static func withDatabase<T: Sendable>(_ body: (Shop) async throws -> T) async throws -> T {
+        try await TestDatabase.withDatabase(template: .shop) { database in try await body(Shop(database: database)) }
+    }
+
+    func run(_ sql: SQL) async throws {
+        _ = try await pool.query(sql)
+    }
+
+    /// The first column of the rows, as text; a NULL is `null`.
+    func texts(_ sql: SQL) async throws -> [String] {
+        try await pool.query(sql).map { $0[0] ?? "null" }
+    }
+
+    func text(_ sql: SQL) async throws -> String {
+        try #require(try await texts(sql).first)
+    }
+
+    /// The error that a statement must end with.
+    func refusal(_ sql: SQL) async throws -> PostgresError {
+        do {
+            _ = try await pool.query(sql)
+        } catch {
+            return error
+        }
+        throw Unexpected("it was accepted: \(sql.text)")
+    }
+
+    /// Runs a statement as the queue's own functions would, past the guards.
+    func plant(_ sql: SQL) async throws {
+        try await pool.transaction { transaction in
+            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+            _ = try await transaction.query(sql)
+        }
+    }
+
+    func addIntegration(_ name: String, type: String, config: String = "{}") async throws -> IntegrationRow {
+        try await run("INSERT INTO integrations (name, type, config) VALUES (\(name), \(type), \(config)::jsonb)")
+        return try IntegrationRow(try #require(try await pool.query(RetailStatements.integration(named: name)).first))
+    }
+
+    func addStore(_ name: String, config: String = "{}") async throws -> Int {
+        try #require(
+            Int(try await text("INSERT INTO stores (name, registration, config) VALUES (\(name), \(name), \(config)::jsonb) RETURNING id")))
+    }
+
+    /// A run of a store that holds its lease.
+    func context(store: Int, token: Int64 = 1) -> RunContext {
+        let run = ClaimedRun(
+            id: "00000000-0000-7000-8000-000000000001", token: token, jobConfigID: 1, attempt: 1, maxAttempts: 3, paramsText: nil,
+            parentID: nil,
+            storeID: store, registration: nil, sourceID: 0, targetID: 0, scheduledFor: nil, priority: 0, runAtText: "", retryOf: nil,
+            isGated: true)
+        let configuration = JobConfiguration(
+            id: 1, name: "sync", jobType: "SYNC_PRODUCTS", timeZone: "America/Sao_Paulo", config: [:], integrationID: nil,
+            retryDelay: .seconds(30),
+            timeout: .seconds(900))
+        let lease = Lease(length: .seconds(600))
+        lease.renewed(askedAt: MonotonicClock.now())
+        return RunContext(
+            run: run, configuration: configuration, options: [:], pool: pool, lease: lease, logWriter: ExecutionLogWriter(wakeup: Wakeup()),
+            slotPause: SlotPause { _ = await Wakeup().wait(upTo: $0) })
+    }
+}
+
+/// Something that a test relies on did not hold.
+struct Unexpected: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Unix seconds of an ISO 8601 moment.
+func unix(_ text: String) throws -> Int64 {
+    Int64(try Date(text, strategy: .iso8601).timeIntervalSince1970)
+}
+
+/// Text that stands in a test itself, as a piece of a statement: columns, tables, conditions.
+func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }

@@ -1,0 +1,181 @@
+import JobQueue
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Retail
+
+/// `store_status`: how every active store stands today, and why (SPEC §2).
+@Suite struct StoreStatusTests {
+    private struct Morning {
+        let shop: Shop
+        let job: Int
+        let store: Int
+
+        init(_ shop: Shop) async throws {
+            self.shop = shop
+            job =
+                Int(try await shop.text("INSERT INTO job_configurations (name, job_type) VALUES ('sync', 'SYNC_PRODUCTS') RETURNING id"))
+                ?? 0
+            store = try await shop.addStore("00000000000191")
+        }
+
+        /// Plants a campaign of today, in the columns that SPEC names; gives its id.
+        func campaign(
+            _ status: String, execution: String = "00000000-0000-7000-8000-000000000001", day: String = "now()", reason: String? = nil,
+            dryRun: Bool = false
+        ) async throws -> String {
+            try await shop.text(
+                """
+                INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status, reason, dry_run)
+                VALUES (\(execution)::uuid, \(store), 'c', \(spliced(day)), \(spliced(day)), 5, \(status), \(orNull: reason), \(dryRun)) RETURNING id
+                """)
+        }
+
+        /// Plants a run of the store that ended; gives its id.
+        func ended(_ status: String, message: String? = nil) async throws -> String {
+            let id = try await live(runAt: "now() + interval '1 hour'")
+            try await shop.plant(
+                """
+                SELECT archive_executions(ARRAY[\(id)::uuid], NULL, ARRAY[\(status)], ARRAY[\(status)], NULL,
+                  ARRAY[CASE WHEN \(orNull: message)::text IS NOT NULL THEN jsonb_build_object('message', \(orNull: message)::text) END])
+                """)
+            return id
+        }
+
+        func live(runAt: String = "now()") async throws -> String {
+            try await shop.text(
+                "INSERT INTO job_executions (job_config_id, store_id, run_at) VALUES (\(job), \(store), \(spliced(runAt))) RETURNING id")
+        }
+
+        /// State, reason, campaign and execution.
+        var status: [String] {
+            get async throws {
+                let row = try #require(
+                    try await shop.pool.query("SELECT state, reason, campaign_id::text, execution_id::text FROM store_status").first)
+                return [row[0] ?? "", row[1] ?? "", row[2] ?? "", row[3] ?? ""]
+            }
+        }
+    }
+
+    private func withMorning(_ body: (Morning) async throws -> Void) async throws {
+        try await Shop.withDatabase { shop in try await body(try await Morning(shop)) }
+    }
+
+    @Test("MISSING while nothing has run today: yesterday's campaign, a dry run and another store's do not count")
+    func missing() async throws {
+        try await withMorning { morning in
+            #expect(try await morning.status == ["MISSING", "no sync has run for it today", "", ""])
+            _ = try await morning.campaign("VERIFIED", day: "now() - interval '1 day'")
+            _ = try await morning.campaign("SKIPPED", dryRun: true)
+            _ = try await morning.shop.addStore("other")
+            try await morning.shop.run("UPDATE stores SET active = false WHERE name = 'other'")
+            #expect(try await morning.status == ["MISSING", "no sync has run for it today", "", ""])
+            try await morning.shop.run("UPDATE stores SET deleted_at = now()")
+            #expect(try await morning.shop.texts("SELECT state FROM store_status") == [])
+        }
+    }
+
+    @Test("RUNNING while an execution of the store is live and due, with the last attempt's error; a comparison is no sync")
+    func running() async throws {
+        try await withMorning { morning in
+            try await morning.shop.run("INSERT INTO job_configurations (name, job_type) VALUES ('compare', 'COMPARE_DATA')")
+            try await morning.shop.run("INSERT INTO job_executions (job_config_id, store_id) VALUES (2, \(morning.store))")
+            #expect(try await morning.status[0] == "MISSING")
+            let id = try await morning.live()
+            #expect(try await morning.status == ["RUNNING", "pending", "", id])
+            try await morning.shop.plant("UPDATE job_live SET error_details = '{\"message\": \"HTTP 503\"}' WHERE id = \(id)::uuid")
+            #expect(try await morning.status == ["RUNNING", "HTTP 503", "", id])
+            let campaign = try await morning.campaign("SENT", execution: id)
+            #expect(try await morning.status == ["RUNNING", "HTTP 503", campaign, id])
+        }
+    }
+
+    @Test("VERIFIED wins over whatever came later")
+    func verified() async throws {
+        try await withMorning { morning in
+            let first = try await morning.ended("SUCCESS")
+            let campaign = try await morning.campaign("VERIFIED", execution: first)
+            let second = try await morning.ended("SUCCESS")
+            _ = try await morning.campaign("SKIPPED", execution: second, reason: "the same content")
+            _ = try await morning.ended("FAILED", message: "later")
+            _ = try await morning.live(runAt: "now() + interval '2 hours'")
+            #expect(try await morning.status == ["VERIFIED", "", campaign, first])
+        }
+    }
+
+    @Test("SENT says why it was not verified")
+    func sent() async throws {
+        try await withMorning { morning in
+            let failed = try await morning.ended("FAILED", message: "the listing shows nothing")
+            let campaign = try await morning.campaign("SENT", execution: failed, reason: "older reason")
+            #expect(try await morning.status == ["SENT", "the listing shows nothing", campaign, failed])
+        }
+        try await withMorning { morning in
+            let success = try await morning.ended("SUCCESS")
+            let campaign = try await morning.campaign("SENT", execution: success, reason: "not readable")
+            #expect(try await morning.status == ["SENT", "not readable", campaign, success])
+            try await morning.shop.run("UPDATE campaigns SET reason = NULL")
+            #expect(try await morning.status[1] == "uploaded, not seen in the listing")
+        }
+    }
+
+    @Test("SKIPPED has its reason, until a later run fails")
+    func skipped() async throws {
+        try await withMorning { morning in
+            let success = try await morning.ended("SUCCESS")
+            let campaign = try await morning.campaign("SKIPPED", execution: success, reason: "no product has a club price")
+            #expect(try await morning.status == ["SKIPPED", "no product has a club price", campaign, success])
+            let failed = try await morning.ended("FAILED", message: "RP is down")
+            #expect(try await morning.status == ["FAILED", "RP is down", campaign, failed])
+        }
+    }
+
+    @Test("FAILED is told with the run's message, CANCELLED likewise; a campaign that failed stands beside it")
+    func failed() async throws {
+        try await withMorning { morning in
+            let failed = try await morning.ended("FAILED", message: "CATALOGUE_DROPPED")
+            #expect(try await morning.status == ["FAILED", "CATALOGUE_DROPPED", "", failed])
+            let campaign = try await morning.campaign("FAILED", execution: failed, reason: "422")
+            #expect(try await morning.status == ["FAILED", "CATALOGUE_DROPPED", campaign, failed])
+            let cancelled = try await morning.ended("CANCELLED")
+            #expect(try await morning.status == ["FAILED", "the run was cancelled", campaign, cancelled])
+        }
+    }
+
+    @Test("a plan that failed is every store's failure that it was for; a paused job's waiting run is MISSING and says so")
+    func plans() async throws {
+        try await withMorning { morning in
+            let shop = morning.shop
+            let waiting = try await morning.live()
+            try await shop.run("SELECT pause_job('sync')")
+            #expect(try await morning.status == ["MISSING", "the job sync is paused", "", waiting])
+            try await shop.run("SELECT resume_job('sync')")
+            try await shop.run("SELECT cancel_execution(\(waiting)::uuid)")
+            for (params, state) in [("{\"store_ids\": [99]}", "the run was cancelled"), ("{}", "wrong password")] {
+                let plan = try await shop.text(
+                    "INSERT INTO job_executions (job_config_id, params) VALUES (\(morning.job), \(params)::jsonb) RETURNING id")
+                try await shop.plant(
+                    """
+                    SELECT archive_executions(ARRAY[\(plan)::uuid], NULL, ARRAY['FAILED'], ARRAY['FAILED'], NULL, ARRAY['{"message": "wrong password"}'::jsonb])
+                    """)
+                #expect(try await morning.status.prefix(2) == ["FAILED", state])
+            }
+        }
+    }
+
+    @Test("the day is that of the store's zone, else of its sync job's")
+    func zones() async throws {
+        try await withMorning { morning in
+            func day() async throws -> String { try await morning.shop.text("SELECT day FROM store_status") }
+            for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+                let today = try await morning.shop.text("SELECT (now() AT TIME ZONE \(zone))::date")
+                try await morning.shop.run("UPDATE job_configurations SET time_zone = \(zone)")
+                #expect(try await day() == today)
+                try await morning.shop.run("UPDATE stores SET config = jsonb_build_object('time_zone', 'UTC')")
+                #expect(try await day() == (try await morning.shop.text("SELECT (now() AT TIME ZONE 'UTC')::date")))
+                try await morning.shop.run("UPDATE stores SET config = '{}'")
+            }
+        }
+    }
+}
