@@ -1,0 +1,71 @@
+import Postgres
+
+/// The statements of `chimera execution`.
+enum ExecutionStatements {
+    private static let columns: SQL = """
+        e.id, e.job_config_id, j.name AS job, e.parent_id, e.retry_of, e.status, e.trigger, e.priority, e.params, e.dedupe_key, e.run_at, e.scheduled_for,
+        e.attempt, e.max_attempts, e.rescues, e.created_at, e.created_by, e.started_at, e.finished_at, e.worker, e.progress, e.metrics, e.error_details,
+        e.store_id, e.registration,
+        extract(epoch FROM coalesce(e.finished_at, clock_timestamp()) - e.started_at)::float8 AS seconds
+        FROM job_executions AS e LEFT JOIN job_configurations AS j ON j.id = e.job_config_id
+        """
+
+    /// The newest first. `jobs`: ids, nil is all; `parent`: its children, nil is top-level executions unless `withChildren`.
+    static func list(jobs: [Int]?, status: String?, parent: String?, withChildren: Bool, before: String?, limit: Int) -> SQL {
+        var select: SQL = "SELECT " + columns + " WHERE true"
+        if let jobs { select += " AND e.job_config_id = ANY (\(jobs)::int[])" }
+        if let status { select += " AND e.status = \(status)" }
+        if let before { select += " AND e.id < \(before)::uuid" }
+        if let parent {
+            select += " AND e.parent_id = \(parent)::uuid"
+        } else if !withChildren {
+            select += " AND e.parent_id IS NULL"
+        }
+        return select + " ORDER BY e.id DESC LIMIT \(limit)"
+    }
+
+    static func one(_ id: String) -> SQL {
+        "SELECT " + columns + " WHERE e.id = \(id)::uuid"
+    }
+
+    static func attempts(of id: String) -> SQL {
+        """
+        SELECT a.attempt, a.worker, w.host, a.started_at, a.finished_at, a.outcome, a.error_details,
+          extract(epoch FROM coalesce(a.finished_at, clock_timestamp()) - a.started_at)::float8 AS seconds
+        FROM job_attempts AS a LEFT JOIN workers AS w ON w.id = a.worker WHERE a.execution_id = \(id)::uuid ORDER BY a.attempt
+        """
+    }
+
+    /// How many children stand how.
+    static func children(of id: String) -> SQL {
+        "SELECT status, count(*) AS count FROM job_executions WHERE parent_id = \(id)::uuid GROUP BY status ORDER BY status"
+    }
+
+    /// Ids of the jobs of a name, removed ones too, for their history stays; or the one of an id.
+    static func jobs(named text: String) -> SQL {
+        "SELECT id FROM job_configurations WHERE name = \(text) OR id::text = \(text)"
+    }
+
+    static func cancel(_ id: String) -> SQL {
+        "SELECT cancel_execution(\(id)::uuid) AS is_cancelled"
+    }
+
+    static func retry(_ id: String) -> SQL {
+        "SELECT retry_execution(\(id)::uuid)::text AS id"
+    }
+
+    /// Lines of an execution and its children behind an id, in the order of writing.
+    static func logs(of id: String, after line: Int64, limit: Int) -> SQL {
+        """
+        SELECT l.id, l.execution_id, l.attempt, l.logged_at, l.level, l.message, l.fields, e.registration
+        FROM (SELECT x.id, x.registration FROM job_executions AS x WHERE x.id = \(id)::uuid
+              UNION ALL SELECT c.id, c.registration FROM job_executions AS c WHERE c.parent_id = \(id)::uuid) AS e
+        JOIN execution_logs AS l ON l.execution_id = e.id AND l.logged_at >= uuid_v7_time(\(id)::uuid) - interval '1 minute'
+        WHERE l.id > \(line) ORDER BY l.id LIMIT \(limit)
+        """
+    }
+
+    static func status(of id: String) -> SQL {
+        "SELECT status, progress, error_details FROM job_executions WHERE id = \(id)::uuid"
+    }
+}

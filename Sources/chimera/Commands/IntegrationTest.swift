@@ -1,0 +1,80 @@
+import Networking
+import Partners
+import Postgres
+import Retail
+import Runtime
+
+/// `chimera integration test`: a real login and one page; writes nothing.
+enum IntegrationTest {
+    static let command = Command(
+        words: ["integration", "test"], summary: "Logs in for real and reads one page; writes nothing",
+        operands: [Operand(name: "NAME", help: "its name or id")],
+        options: [
+            Option(
+                name: "--store", value: "STORE", help: "whose products or campaign to read: registration, name or id (the first active one)"
+            ), .json,
+        ],
+        notes: "Exit code 69 when the partner cannot be reached or has a problem of its own, 78 when it refuses what is configured."
+    ) { invocation in
+        let keyring = try Keyring(invocation.settings)
+        let (integration, sample) = try await OperatorDatabase(invocation).transaction { transaction in
+            let id = try await Noun.integration.find(invocation.operand("NAME"), in: transaction).id
+            let integration = try await read(id: id, keyring: keyring, in: transaction)
+            return (integration, try await Sample(invocation.text("--store"), in: transaction))
+        }
+        let report: [String]
+        do {
+            report = try await IntegrationProbe(integration: integration, client: HTTPClient())
+                .run(unit: sample.unit, registration: sample.registration, day: sample.day, gate: OpenGate())
+        } catch let failure as PartnerFailure {
+            throw OperatorError(
+                exitCode: failure.isRetryable ? .unavailable : .configuration,
+                message: "integration \(shown(integration.name)): \(failure.message)")
+        }
+        if invocation.wantsJSON {
+            let answer: JSONValue = [
+                "name": .string(integration.name), "type": .string(integration.type), "report": .array(report.map { .string($0) }),
+            ]
+            StandardOutput.write(answer.text)
+        } else {
+            for line in report { StandardOutput.write(printableLine(line)) }
+        }
+        return .ok
+    }
+
+    /// The row as a job would use it, its secrets in the clear.
+    private static func read(id: Int, keyring: Keyring, in transaction: PostgresTransaction) async throws -> Integration {
+        guard let row = try await transaction.query(IntegrationStatements.connection(id: id)).first else {
+            throw OperatorError(exitCode: .badData, message: "the integration was removed meanwhile; `chimera integration list` shows all")
+        }
+        let baseURL: String = try row.get("base_url")
+        return Integration(
+            id: try row.get("id"), name: try row.get("name"), type: try row.get("type"),
+            baseURL: baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL, config: try keyring.opened(row.get("config")))
+    }
+}
+
+/// The store that a partner is asked about, and its day.
+private struct Sample: Sendable {
+    let registration: String?
+    /// What the ERP calls it.
+    let unit: String?
+    let day: String
+
+    /// The store named, else the first active one; none when there is none.
+    init(_ name: String?, in transaction: PostgresTransaction) async throws {
+        var id: Int?
+        if let name { id = try await Noun.store.find(name, in: transaction).id }
+        let store = try await transaction.query(IntegrationStatements.sampleStore(id: id)).first
+        let today = try await transaction.query(IntegrationStatements.today).first
+        registration = store?["registration"]
+        unit = store?["unit"]
+        day = store?["day"] ?? today?["day"] ?? ""
+    }
+}
+
+/// Lets every request through: a test by hand counts for no limit.
+private struct OpenGate: RequestGate {
+    func admit() async throws {}
+    func record(_ failure: PartnerFailure?) async {}
+}

@@ -1,0 +1,76 @@
+import Runtime
+
+/// `chimera status`: how every active store stands today, and what mends it.
+enum StatusCommand {
+    static let command = Command(
+        words: ["status"], summary: "Shows how every active store stands today and which command mends it", options: [.json],
+        notes: """
+            VERIFIED and SKIPPED are well, RUNNING is under way. SENT was uploaded and not seen in the partner's listing, FAILED and MISSING
+            have no campaign: exit code 1 when there is one of these two. WAITING is a schedule that no scheduler looks after, LATE one
+            without its success in time, PROBLEM one that cannot be used.
+            """
+    ) { invocation in
+        let (stores, workers, schedules) = try await OperatorDatabase(invocation).transaction { transaction in
+            (
+                try await transaction.rows(StatusStatements.stores), try await transaction.row(StatusStatements.workers) ?? .null,
+                try await transaction.rows(StatusStatements.schedules)
+            )
+        }
+        let rows = stores.map(withMending)
+        if invocation.wantsJSON {
+            StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules)]).text)
+        } else {
+            StandardOutput.write(page(rows, workers: workers, schedules: schedules))
+        }
+        return rows.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
+    }
+
+    private static let columns = [
+        Table.Column("REGISTRATION", "registration"), Table.Column("NAME", "name"), Table.Column("STATE", "state"),
+        Table.Column("SINCE", isNumber: true) { row in row["seconds"]?.doubleValue.map { Cell.duration(seconds: $0) + " ago" } ?? "" },
+        Table.Column("REASON", "reason"), Table.Column("MEND", "mend"),
+    ]
+
+    private static func page(_ stores: [JSONValue], workers: JSONValue, schedules: [JSONValue]) -> String {
+        var counts: [String: Int] = [:]
+        for store in stores { counts[Cell.text(store["state"]), default: 0] += 1 }
+        let summary = counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
+        let alive = workers["alive"]?.intValue ?? 0
+        var lines =
+            stores.isEmpty
+            ? ["no active store: chimera store add, or chimera store import FILE.csv"]
+            : [Table(columns, rows: stores).text, "", "stores: \(summary)"]
+        lines.append(
+            alive == 0
+                ? "workers: none is alive: chimera worker"
+                : "workers: \(alive) alive, \(Cell.text(workers["running"])) of \(Cell.text(workers["slots"])) slots in use")
+        lines.append(schedules.isEmpty ? "schedules: as they should be" : "schedules: " + schedules.map(sentence).joined(separator: "; "))
+        return lines.joined(separator: "\n")
+    }
+
+    private static func sentence(on schedule: JSONValue) -> String {
+        let name = shown(Cell.text(schedule["name"]))
+        switch Cell.text(schedule["state"]) {
+        case "PROBLEM": return printableLine("\(name) cannot be used: \(Cell.text(schedule["problem"]))")
+        case "LATE": return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))"
+        default: return "\(name) waits for a scheduler: chimera scheduler"
+        }
+    }
+
+    /// The row with `mend`: the command that mends it, or null.
+    private static func withMending(_ row: JSONValue) -> JSONValue {
+        guard case .object(var members) = row else { return row }
+        members["mend"] = mending(row).map { .string($0) } ?? .null
+        return .object(members)
+    }
+
+    private static func mending(_ row: JSONValue) -> String? {
+        let state = Cell.text(row["state"])
+        guard ["MISSING", "FAILED", "SENT"].contains(state) else { return nil }
+        if ["FAILED", "CANCELLED"].contains(row["execution_status"]?.stringValue), let id = row["execution_id"]?.stringValue {
+            return "chimera execution retry \(id)"
+        }
+        guard let job = row["job"]?.stringValue else { return "chimera job add sync-products --type SYNC_PRODUCTS" }
+        return "chimera job run \(shellWord(job)) --params '{\"store_ids\":[\(Cell.text(row["store_id"]))]}'"
+    }
+}

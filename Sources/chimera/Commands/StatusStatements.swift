@@ -1,0 +1,46 @@
+import Postgres
+
+/// The statements of `chimera status`.
+enum StatusStatements {
+    /// Active stores today, the worst first, each with the sync job that serves it and how its run stands.
+    static let stores: SQL = """
+        SELECT s.store_id, s.registration, s.name, s.day, s.state, s.reason, s.campaign_id, s.execution_id, e.status AS execution_status,
+          coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at) AS since,
+          extract(epoch FROM now() - coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at))::float8 AS seconds, job.name AS job
+        FROM store_status AS s
+        LEFT JOIN job_executions AS e ON e.id = s.execution_id
+        LEFT JOIN campaigns AS c ON c.id = s.campaign_id
+        LEFT JOIN LATERAL (
+          SELECT j.name FROM job_configurations AS j WHERE j.job_type = 'SYNC_PRODUCTS' AND j.deleted_at IS NULL
+            AND (coalesce(j.config -> 'store_ids', '[]') = '[]' OR j.config -> 'store_ids' @> to_jsonb(s.store_id))
+          ORDER BY j.active DESC, j.id LIMIT 1
+        ) AS job ON true
+        ORDER BY array_position(ARRAY['MISSING', 'FAILED', 'SENT', 'RUNNING', 'SKIPPED', 'VERIFIED'], s.state), s.registration
+        """
+
+    static let workers: SQL = """
+        SELECT count(*) AS alive, coalesce(sum(slots), 0) AS slots, coalesce(sum(running), 0) AS running
+        FROM workers WHERE lease_until > clock_timestamp()
+        """
+
+    /// Active schedules that are not as they should be: unusable, not looked at by any scheduler, or without the success that was due.
+    static let schedules: SQL = """
+        SELECT j.name, j.problem, s.next_due_at, late.due_at AS late_since,
+          CASE WHEN j.problem IS NOT NULL THEN 'PROBLEM' WHEN late.due_at IS NOT NULL THEN 'LATE' ELSE 'WAITING' END AS state
+        FROM job_configurations AS j
+        LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
+        LEFT JOIN LATERAL (
+          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at + j.expect_success_within < now()
+          ORDER BY t.due_at DESC LIMIT 1
+        ) AS due ON true
+        LEFT JOIN LATERAL (
+          SELECT due.due_at WHERE due.due_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM job_finished AS f WHERE f.job_config_id = j.id AND f.status = 'SUCCESS' AND f.parent_id IS NULL
+              AND f.scheduled_for >= due.due_at AND f.id >= uuid_v7_floor(due.due_at - interval '1 day'))
+        ) AS late ON true
+        WHERE j.active AND j.deleted_at IS NULL AND j.cron_pattern IS NOT NULL
+          AND (j.problem IS NOT NULL OR late.due_at IS NOT NULL OR j.paused_at IS NULL
+            AND CASE WHEN s.job_config_id IS NULL THEN j.updated_at ELSE s.next_due_at END < now() - interval '60 seconds')
+        ORDER BY j.name
+        """
+}

@@ -1,0 +1,96 @@
+import Postgres
+import Runtime
+import Secrets
+
+extension OperatorError {
+    /// What the operator is told of any error that ended a command.
+    init(presenting error: any Error) {
+        switch error {
+        case let error as OperatorError: self = error
+        case let error as PostgresError: self.init(presenting: error)
+        case is CancellationError: self.init(exitCode: .tryAgain, message: "it was interrupted; look at what was done and try again")
+        default: self.init(exitCode: .internal, message: "unexpected: \(error); this is a defect of chimera")
+        }
+    }
+
+    /// Sorts the database's refusals: what was entered is wrong (65), it cannot be reached (69), it is set up wrong (78).
+    private init(presenting error: PostgresError) {
+        let state = error.sqlState ?? ""
+        let message = Masking.mask(text: error.message)
+        if state.hasPrefix("28") || state == "3D000" {
+            self.init(exitCode: .configuration, message: "\(Self.fact("the database refuses the connection", message)); mend DATABASE_URL")
+            return
+        }
+        switch error.kind {
+        case .connectionLost, .serverShuttingDown, .deadlineExceeded:
+            self.init(
+                exitCode: .unavailable,
+                message: "\(Self.fact("the database cannot be reached", message)); look at DATABASE_URL and at the server")
+        case .readOnly:
+            self.init(exitCode: .unavailable, message: "the database accepts no writes, it is a standby; point DATABASE_URL at the primary")
+        case .resourcesExhausted:
+            self.init(exitCode: .unavailable, message: "the database has no room: \(message); free some and try again")
+        case .commitUnknown:
+            self.init(
+                exitCode: .unavailable, message: "the connection broke during COMMIT: look whether the change is there before trying again")
+        case .serialization, .statementTimeout, .cancelled:
+            self.init(exitCode: .tryAgain, message: "the database was too busy: \(message); try again")
+        case .constraint(let name):
+            self.init(exitCode: .badData, message: Constraints.sentence(for: name) ?? message)
+        case .invalidInput where state == "22P05" || state == "22021":
+            self.init(exitCode: .badData, message: "a text holds a character that the database cannot keep, such as \\u0000; remove it")
+        case .invalidInput, .raised:
+            self.init(exitCode: .badData, message: message)
+        case .undefined where state == "42501":
+            self.init(
+                exitCode: .configuration, message: "the database's user may not do this: \(message); GRANT it or use another user")
+        case .undefined, .decoding:
+            self.init(
+                exitCode: .internal,
+                message: "the database does not understand chimera: \(error.description); compare `chimera migrate status`")
+        case .other:
+            self.init(exitCode: state == "55000" ? .badData : .internal, message: message)
+        }
+    }
+}
+
+extension OperatorError {
+    /// What happened and the server's words for it; those of the pool begin with the same fact.
+    private static func fact(_ fact: String, _ message: String) -> String {
+        message.hasPrefix("the database") ? message : "\(fact): \(message)"
+    }
+}
+
+/// Sentences for the constraints that the schema declares, with the field first; those of triggers bring their own.
+private enum Constraints {
+    private static let integrationTypes = "RP, CRESCEVENDAS, TELEGRAM, EMAIL or WEBHOOK"
+    private static let name = "name: it needs 1 to 200 characters, and not only blanks"
+    private static let object = "config: it must be a JSON object such as {\"key\": 1}"
+    private static let sentences = [
+        "integrations_name": "name: another integration has this name",
+        "integrations_name_check": name,
+        "integrations_type_check": "type: it must be \(integrationTypes)",
+        "integrations_base_url_check": "base_url: it must begin with http:// or https:// and hold no blanks",
+        "integrations_config_check": object,
+        "stores_name": "name: another store has this name",
+        "stores_name_check": name,
+        "stores_registration": "registration: another store has this registration",
+        "stores_registration_check": "registration: it needs 1 to 40 letters, digits, dots, slashes or dashes",
+        "stores_document_check": "document: it takes at most 40 letters, digits, dots, slashes or dashes",
+        "stores_config_check": object,
+        "job_configurations_name": "name: another job has this name",
+        "job_configurations_name_check": name,
+        "job_configurations_job_type_check": "job_type: it must be SYNC_PRODUCTS, COMPARE_DATA, CLEANUP_LOGS, CUSTOM or NOOP",
+        "job_configurations_config_check": object,
+        "job_configurations_max_attempts_check": "max_attempts: it must be 1 to 1000",
+        "job_configurations_retry_delay_seconds_check": "retry_delay_seconds: it must be 0 to 3600",
+        "job_configurations_timeout_seconds_check": "timeout_seconds: it must be 1 to 604800",
+        "job_configurations_max_concurrency_check": "max_concurrency: it must be 1 or more; --no-max-concurrency lifts the limit",
+        "job_configurations_overlap_policy_check": "overlap_policy: it must be SKIP, QUEUE, ALLOW or REPLACE",
+        "job_configurations_misfire_policy_check": "misfire_policy: it must be RUN_ONCE, RUN_ALL or SKIP",
+        "job_configurations_expect_success_within_check": "expect_success_within: it must be longer than nothing, such as '50 minutes'",
+        "job_executions_params_check": "params: it must be a JSON object such as {\"store_ids\": [7]}",
+    ]
+
+    static func sentence(for constraint: String) -> String? { sentences[constraint] }
+}

@@ -1,0 +1,42 @@
+import Glibc
+import Runtime
+
+/// What `worker` and `scheduler` share: signals, systemd, the one deadline of a shutdown.
+struct LongRunning: Sendable {
+    let shutdown = ShutdownSignal()
+    let systemd: SystemdNotifier
+    private let grace: Duration
+    private let logger = Logger(label: "chimera")
+
+    init(environment: [String: String], grace: Duration) {
+        systemd = SystemdNotifier(environment: environment)
+        self.grace = grace
+    }
+
+    /// Runs `service` until it returns by itself or after a signal. SIGTERM and SIGINT: shutdown within the grace; a second one: leave at
+    /// once. SIGHUP: `reload`.
+    func run(reload: @escaping @Sendable () -> Void = {}, _ service: @escaping @Sendable () async throws -> Void) async throws {
+        let signals = Signals([SIGTERM, SIGINT, SIGHUP])
+        let watcher = Task {
+            for await signal in signals.stream {
+                if signal == SIGHUP {
+                    logger.notice("rereads its configuration")
+                    reload()
+                } else if shutdown.isRequested {
+                    logger.warning("second signal: leaves at once; others will rescue its runs")
+                    _exit(128 + signal)
+                } else {
+                    logger.notice("stops", ["signal": signal == SIGTERM ? "SIGTERM" : "SIGINT", "grace": grace.operatorLabel])
+                    systemd.stopping()
+                    shutdown.request(grace: grace)
+                }
+            }
+        }
+        defer { watcher.cancel() }
+        try await service()
+    }
+}
+
+extension Duration {
+    fileprivate var operatorLabel: String { "\(Int((self / .seconds(1)).rounded())) s" }
+}

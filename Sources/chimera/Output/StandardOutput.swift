@@ -1,0 +1,65 @@
+import Glibc
+import Runtime
+
+/// Where answers go. A reader that left (`| head`) ends the program quietly; any other failure is said.
+enum StandardOutput {
+    /// Whether a person looks at standard error, where progress is shown.
+    static var showsProgress: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// Writes a line at once.
+    static func write(_ line: String) {
+        writeAll(STDOUT_FILENO, Array((line + "\n").utf8)) { code in
+            if code == EPIPE { _exit(0) }
+            writeAll(STDERR_FILENO, Array("chimera: cannot write the answer: \(String(cString: strerror(code)))\n".utf8)) { _ in }
+            _exit(ExitCode.internal.rawValue)
+        }
+    }
+
+    /// Writes a JSON array, an element a line, so that it reads well and can be searched.
+    static func write(array: [JSONValue]) {
+        guard !array.isEmpty else { return write("[]") }
+        write("[\n" + array.map(\.text).joined(separator: ",\n") + "\n]")
+    }
+
+    /// Says something on standard error that is no answer.
+    static func note(_ sentence: String) {
+        writeAll(STDERR_FILENO, Array("\(printableLine(sentence))\n".utf8)) { _ in }
+    }
+
+    /// Overwrites the line of progress on a terminal; an empty one removes it.
+    static func progress(_ text: String) {
+        guard showsProgress else { return }
+        writeAll(STDERR_FILENO, Array("\r\u{1B}[K\(printableLine(text))".utf8)) { _ in }
+    }
+
+    private static func writeAll(_ descriptor: Int32, _ bytes: [UInt8], onFailure: (Int32) -> Void) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count >= 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&request, 1, -1)
+            } else if errno != EINTR {
+                return onFailure(errno)
+            }
+        }
+    }
+}
+
+/// A text in one line without control characters, which could otherwise rewrite what a terminal shows.
+func printableLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control || $0.isDirectional }) else { return text }
+    var line = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+        let isBlank = scalar == "\n" || scalar == "\t" || scalar == "\r"
+        line.append(isBlank ? " " : scalar.properties.generalCategory == .control || scalar.isDirectional ? "?" : scalar)
+    }
+    return String(line)
+}
+
+extension Unicode.Scalar {
+    /// Turns the direction of the text behind it.
+    fileprivate var isDirectional: Bool { (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value) }
+}

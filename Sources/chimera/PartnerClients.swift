@@ -1,0 +1,92 @@
+import JobQueue
+import Networking
+import Partners
+import Postgres
+import Retail
+import Runtime
+import Secrets
+import Synchronization
+
+/// Makes RP's and CresceVendas' clients from their rows, once for each version of a row, and keeps their logins.
+final class PartnerClients: PartnerDirectory {
+    private struct Made {
+        var keyring: SecretKeyring?
+        var sources: [Int: (version: String, client: any ProductSource)] = [:]
+        var targets: [Int: (version: String, client: any CampaignTarget)] = [:]
+        var soloVaults: [Int: (version: String, vault: SoloTokenVault)] = [:]
+    }
+    private let made = Mutex(Made())
+    private let http = HTTPClient()
+    private let pool: PostgresPool
+    /// A UUID of this process.
+    private let caller: String
+    private let keyFile: String?
+
+    /// Throws when the key file cannot be read (78).
+    init(pool: PostgresPool, keyFile: String?, caller: String) throws(OperatorError) {
+        self.pool = pool
+        self.keyFile = keyFile
+        self.caller = caller
+        try reload()
+    }
+
+    /// Reads the key file again and makes every client anew when it is next asked for.
+    func reload() throws(OperatorError) {
+        let keyring: SecretKeyring? = if let keyFile { try SecretKeyring.load(path: keyFile) } else { nil }
+        made.withLock { $0 = Made(keyring: keyring) }
+    }
+
+    private var keyring: SecretKeyring? { made.withLock { $0.keyring } }
+
+    func source(_ row: IntegrationRow) throws -> any ProductSource {
+        if let known = made.withLock({ $0.sources[row.id] }), known.version == row.version { return known.client }
+        let client = try Self.naming(row) { try RPSource(integration: open(row), client: http, tokens: vault(row)) }
+        made.withLock { $0.sources[row.id] = (row.version, client) }
+        return client
+    }
+
+    func target(_ row: IntegrationRow) throws -> any CampaignTarget {
+        if let known = made.withLock({ $0.targets[row.id] }), known.version == row.version { return known.client }
+        let client = try Self.naming(row) { try CresceVendasTarget(integration: open(row), client: http) }
+        made.withLock { $0.targets[row.id] = (row.version, client) }
+        return client
+    }
+
+    /// Shared by all workers where there is a key to seal tokens with, else this process's own.
+    private func vault(_ row: IntegrationRow) -> any TokenVault {
+        if let keyring {
+            return SharedTokenVault(
+                integrationID: row.id, pool: pool, caller: caller, seal: { keyring.encrypt($0) }, open: { try keyring.decrypt($0) })
+        }
+        return made.withLock { made in
+            if let known = made.soloVaults[row.id], known.version == row.version { return known.vault }
+            let vault = SoloTokenVault()
+            made.soloVaults[row.id] = (row.version, vault)
+            return vault
+        }
+    }
+
+    private func open(_ row: IntegrationRow) throws -> Integration {
+        let baseURL = row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL
+        guard let keyring else {
+            guard !row.config.text.contains("\"enc:v1:") else {
+                throw OperatorError(
+                    exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
+            }
+            return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: row.config)
+        }
+        return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: try keyring.decryptAll(in: row.config))
+    }
+
+    /// A configuration that cannot be used is a permanent failure that names the integration.
+    private static func naming<T>(_ row: IntegrationRow, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch {
+            let message = "\(error)"
+            throw RunError(
+                code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name): \(message)",
+                isRetryable: false)
+        }
+    }
+}

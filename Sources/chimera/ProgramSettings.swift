@@ -1,0 +1,64 @@
+import Foundation
+import Postgres
+import Runtime
+
+/// What the environment says; flags win over it.
+struct ProgramSettings: Sendable {
+    let environment: [String: String]
+
+    init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+        self.environment = environment
+    }
+
+    /// The database of `DATABASE_URL`. Throws when it is unset or cannot be read (78).
+    func database(applicationName: String) throws -> PostgresConfiguration {
+        guard let url = environment["DATABASE_URL"], !url.isEmpty else {
+            throw OperatorError(
+                exitCode: .configuration,
+                message: "DATABASE_URL is not set; set it to a PostgreSQL connection string such as postgresql://chimera@db1/chimera")
+        }
+        return try PostgresConfiguration(url: url, applicationName: applicationName, usesNamedStatements: try listens())
+    }
+
+    /// `CHIMERA_LISTEN`: LISTEN and named statements (`on`), or polling alone for PgBouncer (`off`).
+    func listens() throws -> Bool {
+        switch environment["CHIMERA_LISTEN"] ?? "" {
+        case "", "on": true
+        case "off": false
+        case let other: throw OperatorError(exitCode: .configuration, message: "CHIMERA_LISTEN is \"\(other)\"; it must be on or off")
+        }
+    }
+
+    /// `CHIMERA_KEY_FILE`, else `$CREDENTIALS_DIRECTORY/chimera.key` when that is there.
+    var keyFile: String? {
+        if let path = environment["CHIMERA_KEY_FILE"], !path.isEmpty { return path }
+        guard let directory = environment["CREDENTIALS_DIRECTORY"], !directory.isEmpty else { return nil }
+        let path = directory + "/chimera.key"
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
+
+    /// Sets how this process logs, from `CHIMERA_LOG_LEVEL` (else `standardLevel`) and `CHIMERA_LOG_FORMAT`.
+    func configureLogging(standardLevel: LogLevel = .info) throws {
+        let level: LogLevel
+        switch environment["CHIMERA_LOG_LEVEL"] ?? "" {
+        case "": level = standardLevel
+        case let text:
+            guard let known = LogLevel(rawValue: text) else {
+                throw OperatorError(
+                    exitCode: .configuration, message: "CHIMERA_LOG_LEVEL is \"\(text)\"; it must be debug, info, notice, warning or error")
+            }
+            level = known
+        }
+        let format: LogFormat
+        switch environment["CHIMERA_LOG_FORMAT"] ?? "" {
+        case "": format = .detected(environment: environment)
+        case let text:
+            guard let known = LogFormat(rawValue: text) else {
+                throw OperatorError(
+                    exitCode: .configuration, message: "CHIMERA_LOG_FORMAT is \"\(text)\"; it must be text, json or journal")
+            }
+            format = known
+        }
+        Logging.configure(level: level, format: format)
+    }
+}

@@ -1,0 +1,42 @@
+import JobQueue
+import Postgres
+import Runtime
+
+/// `chimera scheduler`: turns cron patterns into executions until it is stopped, or once.
+struct SchedulerCommand {
+    /// How long a transaction under way may go on after SIGTERM.
+    private static let grace: Duration = .seconds(30)
+
+    static let command = Command(
+        words: ["scheduler"], summary: "Turns the jobs' cron patterns into executions until it is stopped",
+        options: [Option(name: "--once", help: "one look at all schedules, then it leaves")],
+        notes: """
+            SIGTERM and SIGINT: ends what it is deciding and leaves; a second one: leaves at once. SIGHUP: reads the time zones again. Any
+            number of schedulers may run: each due time is decided by one of them.
+            """
+    ) { invocation in
+        guard !invocation.has("--once") else {
+            // Here the operator waits for the answer: no database is an error at once.
+            _ = try await Scheduler(pool: try await OperatorDatabase(invocation).pool).runOnce()
+            return .ok
+        }
+        try await run(invocation.settings)
+        return .ok
+    }
+
+    private static func run(_ settings: ProgramSettings) async throws {
+        Allocator.keepSmall()
+        let database = try settings.database(applicationName: "chimera scheduler")
+        let pool = PostgresPool(database, maximumConnections: 3)
+        let program = LongRunning(environment: settings.environment, grace: grace)
+        let scheduler = Scheduler(pool: pool, onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
+        // A change of tzdata is followed by the scheduler itself: it rereads the zones and plans anew.
+        let reload: @Sendable () -> Void = { Task { try? await scheduler.reload() } }
+        try await program.run(reload: reload) {
+            try await SchemaGate(pool: pool).pass(program)
+            guard !program.shutdown.isRequested else { return }
+            await scheduler.run(until: program.shutdown)
+            await pool.close()
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Cron
+import Foundation
+import JobQueue
+import Postgres
+import Runtime
+
+/// `chimera worker`: claims and runs executions until it is stopped.
+struct WorkerCommand {
+    var slots = 16
+    var grace: Duration = .seconds(30)
+    var lease: Duration = .seconds(30)
+    var drains = false
+
+    func run(_ settings: ProgramSettings) async throws {
+        Allocator.keepSmall()
+        let database = try settings.database(applicationName: "chimera worker")
+        let program = LongRunning(environment: settings.environment, grace: grace)
+        let workerSettings = WorkerSettings(slots: slots, grace: grace, lease: lease, drains: drains, listens: try settings.listens())
+        let identity = WorkerIdentity(
+            id: UUID().uuidString.lowercased(), host: ProcessInfo.processInfo.hostName, pid: ProcessInfo.processInfo.processIdentifier,
+            version: Composition.version, slots: slots)
+        let pool = PostgresPool(database, maximumConnections: 4)
+        let partners = try PartnerClients(pool: pool, keyFile: settings.keyFile, caller: identity.id)
+        let reload: @Sendable () -> Void = {
+            TimeZoneRules.forgetLoadedZones()
+            do {
+                try partners.reload()
+            } catch {
+                Logger(label: "chimera").error("keeps its old keys", ["error": "\(error)"])
+            }
+        }
+        try await program.run(reload: reload) {
+            try await SchemaGate(pool: pool).pass(program)
+            guard !program.shutdown.isRequested else { return }
+            let worker = Worker(
+                identity: identity, settings: workerSettings, database: database,
+                jobs: Composition.jobs(partners: partners),
+                onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
+            await worker.run(until: program.shutdown)
+            await pool.close()
+        }
+    }
+}
+
+/// Lets a long-running program begin when the schema is one it may run against; waits while the database is away.
+struct SchemaGate {
+    let pool: PostgresPool
+
+    func pass(_ program: LongRunning) async throws {
+        let logger = Logger(label: "schema")
+        let migrator = Migrator(pool: pool, migrations: Composition.migrations)
+        var tries = 0
+        while !program.shutdown.isRequested {
+            do {
+                // A statement alone waits for an absent database longer than a service manager waits for us to stop.
+                return try await withDeadline(.seconds(5)) { try await migrator.checkVersion() }
+            } catch  where error is DeadlineExceeded || (error as? PostgresError)?.isWorthReconnecting == true {
+                tries += 1
+                if tries == 1 || tries % 20 == 0 { logger.warning("waits for the database", ["error": "\(error)"]) }
+                try? await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+}

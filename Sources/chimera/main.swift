@@ -1,0 +1,6 @@
+import Glibc
+import Runtime
+
+// A reader that leaves is noticed where it matters, by EPIPE; nobody is to die of it, least of all a worker whose log went away.
+signal(SIGPIPE, SIG_IGN)
+exit(await Program(settings: ProgramSettings()).run(Array(CommandLine.arguments.dropFirst())).rawValue)

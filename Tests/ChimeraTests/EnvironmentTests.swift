@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Where the database is, whether it answers, and whether its schema fits.
+@Suite struct EnvironmentTests {
+    @Test("a DATABASE_URL that is missing, no connection string, or refused by the server is a configuration error")
+    func wrongURL() async throws {
+        try await TestDatabase.withDatabase { database in
+            let missing = database.url.replacing(database.name, with: "chimera_no_such_database")
+            let cases = [
+                ("", "DATABASE_URL is not set"), ("postgresql://u@h:notaport/x", "port in DATABASE_URL"),
+                ("nonsense", "DATABASE_URL is not a PostgreSQL connection string"),
+                (missing, "does not exist"),
+            ]
+            for (url, words) in cases {
+                let answer = try await chimera(["store", "list"], environment: ["DATABASE_URL": url])
+                expectRefusal(answer, 78, words, of: [url])
+            }
+        }
+    }
+
+    @Test("a database that does not answer is given up within seconds: 69, one sentence, no password")
+    func unreachable() async throws {
+        let port = try freePort()
+        let start = ContinuousClock.now
+        let answer = try await chimera(
+            ["store", "list"], environment: ["DATABASE_URL": "postgresql://someone:geheim@127.0.0.1:\(port)/shop"])
+        expectRefusal(answer, 69, "cannot be reached", of: ["store", "list"])
+        #expect(!answer.error.contains("geheim"))
+        #expect(start.duration(to: .now) < .seconds(60))
+    }
+
+    @Test("wrong settings of the log are configuration errors of every command")
+    func wrongLogSettings() async throws {
+        for (name, value) in [("CHIMERA_LOG_LEVEL", "loud"), ("CHIMERA_LOG_FORMAT", "xml")] {
+            expectRefusal(try await chimera(["store", "list"], environment: [name: value]), 78, name, of: [name])
+        }
+    }
+
+    @Test("an empty schema, an older one and one that is too new are refused with the way out")
+    func schemaVersion() async throws {
+        try await TestDatabase.withDatabase { database in
+            try await database.refused(78, "chimera migrate up", "store", "list")
+            try await database.done("migrate")
+            try await database.done("migrate", "down", "--to", "10")
+            try await database.refused(78, "the schema has version 10", "store", "list")
+            try await database.done("migrate")
+            _ = try await database.pool.query(
+                "INSERT INTO schema_migrations (number, name) SELECT max(number) + 1, 'next' FROM schema_migrations")
+            try await database.done("store", "list")
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = true WHERE name = 'next'")
+            try await database.refused(78, "incompatible", "store", "list")
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = false")
+            _ = try await database.pool.query(
+                "INSERT INTO schema_migrations (number, name) SELECT max(number) + 1, 'later' FROM schema_migrations")
+            try await database.refused(78, "upgrade it", "store", "list")
+        }
+    }
+
+    @Test("migrate says what it did, does nothing twice, lists, and goes back")
+    func migrate() async throws {
+        try await TestDatabase.withDatabase { database in
+            let pending = try await database.done("migrate", "status", "--json").json.arrayValue ?? []
+            #expect(pending.count >= 11 && pending.allSatisfy { $0["applied_at"] == .some(.null) })
+            async let one = database.chimera("migrate", "up")
+            async let other = database.chimera("migrate")
+            let both = try await [one, other]
+            #expect(both.allSatisfy { $0.exitCode == 0 })
+            let applied = both.flatMap(\.lines).filter { $0.hasPrefix("up ") }
+            #expect(applied.count == pending.count && Set(applied).count == pending.count, "each migration was applied once")
+            #expect(try await database.done("migrate").text.hasPrefix("nothing to do"))
+            let status = try await database.done("migrate", "status", "--json").json.arrayValue ?? []
+            #expect(status.map { $0["number"]?.intValue } == Array(1...pending.count))
+            #expect(status.allSatisfy { $0["applied_at"]?.stringValue?.contains(#/^\d{4}-\d\d-\d\dT.*Z$/#) == true })
+            #expect(try await database.done("migrate", "status").lines.first?.hasPrefix("NUMBER  NAME") == true)
+            #expect(try await database.done("migrate", "down", "--to", "0").lines.count == pending.count)
+            #expect(try await database.done("migrate", "down", "--to", "0").text.hasPrefix("nothing to do"))
+        }
+    }
+
+    @Test("through a pooler, with a server of another zone, times are the same")
+    func pooler() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            // A name of this test.
+            _ = try await database.pool.query("ALTER DATABASE \(unsafe: database.name) SET TimeZone = 'Asia/Kolkata'")
+            try await database.done("store", "add", "001", "--name", "Loja")
+            for arguments in [["store", "list", "--json"], ["migrate", "status", "--json"]] {
+                let usual = try await chimera(arguments, environment: ["DATABASE_URL": database.url])
+                let pooled = try await chimera(arguments, environment: ["DATABASE_URL": database.url, "CHIMERA_LISTEN": "off"])
+                #expect(pooled.exitCode == 0 && pooled.lines == usual.lines && pooled.text.contains("Z\""))
+            }
+        }
+    }
+
+    @Test("a schema with somebody else's tables of our names is left alone")
+    func foreignTables() async throws {
+        try await TestDatabase.withDatabase { database in
+            _ = try await database.pool.query("CREATE TABLE stores (id int)")
+            try await database.refused(78, "search_path", "migrate")
+            #expect(try await database.pool.query("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").count == 1)
+        }
+    }
+
+    @Test("a reader that leaves ends the answer quietly; a full disk is said")
+    func closedOutput() async throws {
+        let program = builtProgram("chimera")
+        let left = try RunningProgram(
+            "/bin/bash", ["-c", "\"$0\" cron next '* * * * *' -n 10000 | head -n 1; echo \"${PIPESTATUS[0]}\"", program])
+        try await left.waitForExit()
+        #expect(left.output.count == 2 && left.output.last == "0" && left.errors.isEmpty, "\(left.output) \(left.errors)")
+        let full = try RunningProgram("/bin/sh", ["-c", "exec \"$0\" help > /dev/full", program])
+        #expect(try await full.waitForExit() == .exited(70))
+        #expect(full.errors.count == 1 && full.errors[0].contains("cannot write the answer"))
+    }
+}

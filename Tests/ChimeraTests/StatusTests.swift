@@ -1,0 +1,113 @@
+import Postgres
+import Runtime
+import TestSupport
+import Testing
+
+/// `chimera status`: the state of every store, what mends it, and the exit code that a monitor looks at.
+@Suite struct StatusTests {
+    /// A campaign of today in a state.
+    private func campaign(_ store: Int, _ status: String, execution: String? = nil, in database: TestDatabase) async throws {
+        _ = try await database.pool.query(
+            """
+            INSERT INTO campaigns (execution_id, store_id, name, day, starts_at, ends_at, line_count, status, target_id, content_digest, reason, verified_at)
+            SELECT coalesce(\(orNull: execution)::uuid, uuid_v7()), id, 'c', (now() AT TIME ZONE store_time_zone(config))::date, now(), now(), 1, \(status), 1, '',
+              'because', CASE WHEN \(status) = 'VERIFIED' THEN now() END FROM stores WHERE id = \(store)
+            """)
+    }
+
+    @Test("no store: 0, and what to do first")
+    func empty() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let answer = try await database.done("status")
+            #expect(answer.text.contains("chimera store import") && answer.text.contains("chimera worker"))
+            #expect(try await database.done("status", "--json").json["stores"] == [])
+        }
+    }
+
+    @Test("each state is shown with its reason and the command that mends it; 1 while a store has no campaign")
+    func states() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "it's sync", "--type", "SYNC_PRODUCTS")
+            for number in 1...4 { try await database.done("store", "add", "00\(number)", "--name", "Loja \(number)") }
+            try await database.done("store", "add", "009", "--name", "Closed", "--active", "no")
+            let stores = try await database.pool.query("SELECT id FROM stores ORDER BY registration").map { try $0.get("id", as: Int.self) }
+            try await campaign(stores[0], "VERIFIED", in: database)
+            try await campaign(stores[1], "SENT", in: database)
+            try await campaign(stores[2], "SKIPPED", in: database)
+            let answer = try await database.chimera("status", "--json")
+            #expect(answer.exitCode == 1 && answer.errors.isEmpty)
+            let rows = try answer.json["stores"]?.arrayValue ?? []
+            #expect(rows.map { $0["state"] } == ["MISSING", "SENT", "SKIPPED", "VERIFIED"], "the worst first")
+            expect(
+                rows[0],
+                holds: [
+                    "registration": "004", "name": "Loja 4", "campaign_id": nil, "reason": "no sync has run for it today",
+                    "mend": .string(#"chimera job run 'it'\''s sync' --params '{"store_ids":[\#(stores[3])]}'"#),
+                ])
+            #expect(rows[3]["mend"] == .some(.null) && rows[3]["since"]?.stringValue?.hasSuffix("Z") == true)
+            // The command that is offered is one that a shell and chimera take.
+            let mending = try #require(rows[0]["mend"]?.stringValue)
+            let shell = try RunningProgram(
+                "/bin/sh", ["-c", mending.replacing("chimera", with: builtProgram("chimera"), maxReplacements: 1)],
+                environment: ["DATABASE_URL": database.url])
+            #expect(try await shell.waitForExit() == .exited(0))
+            let params = try await database.pool.query("SELECT params FROM job_executions").first?.get("params", as: JSONValue.self)
+            #expect(params == ["store_ids": [.integer(Int64(stores[3]))]])
+            try await campaign(stores[3], "VERIFIED", in: database)
+            #expect(try await database.done("status").lines.first?.hasPrefix("REGISTRATION") == true)
+        }
+    }
+
+    @Test("a store whose run failed is mended by retrying that run")
+    func failed() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            let id = try await database.pool.query(
+                """
+                INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
+                RETURNING id::text AS id
+                """
+            ).first?["id"]
+            let execution = try #require(id)
+            try await database.done("execution", "cancel", execution)
+            let answer = try await database.chimera("status", "--json")
+            let row = try #require(try answer.json["stores"]?.arrayValue?.first)
+            #expect(answer.exitCode == 1 && row["state"] == "FAILED" && row["mend"] == .string("chimera execution retry \(execution)"))
+            let retry = try await database.done("execution", "retry", execution).text
+            #expect(try await database.done("status", "--json").json["stores"]?.arrayValue?.first?["state"] == "RUNNING")
+            #expect(retry != execution)
+        }
+    }
+
+    @Test("schedules that cannot be used, that nobody looks after and that are late are named")
+    func schedules() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            for name in ["unseen", "late", "broken", "well", "resting"] {
+                try await database.done(
+                    "job", "add", name, "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes",
+                    "--active", name == "resting" ? "no" : "yes")
+            }
+            try await database.pool.transaction { transaction in
+                try await transaction.script(
+                    """
+                    ALTER TABLE job_configurations DISABLE TRIGGER USER;
+                    UPDATE job_configurations SET updated_at = now() - interval '5 minutes';
+                    ALTER TABLE job_configurations ENABLE TRIGGER USER;
+                    UPDATE job_configurations SET problem = 'unreadable' WHERE name = 'broken';
+                    INSERT INTO schedule_ticks (job_config_id, due_at, outcome)
+                      SELECT id, now() - interval '51 minutes', 'ENQUEUED' FROM job_configurations WHERE name = 'late'
+                      UNION ALL SELECT id, now() - interval '49 minutes', 'ENQUEUED' FROM job_configurations WHERE name = 'well';
+                    INSERT INTO job_schedules (job_config_id, planned_for, cron_pattern, time_zone, looked_until, next_due_at)
+                      SELECT id, updated_at, cron_pattern, time_zone, now(), now() + interval '1 hour' FROM job_configurations
+                      WHERE name IN ('late', 'well', 'broken');
+                    """)
+            }
+            let rows = try await database.done("status", "--json").json["schedules"]?.arrayValue ?? []
+            #expect(rows.map { $0["name"] } == ["broken", "late", "unseen"])
+            #expect(rows.map { $0["state"] } == ["PROBLEM", "LATE", "WAITING"])
+            let text = try await database.done("status").text
+            #expect(text.contains("\"late\" is late") && text.contains("\"unseen\" waits for a scheduler") && text.contains("unreadable"))
+        }
+    }
+}
