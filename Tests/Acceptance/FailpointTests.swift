@@ -1,0 +1,83 @@
+#if DEBUG
+    import Foundation
+    import Runtime
+    import TestSupport
+    import Testing
+
+    /// R01 and R02 at moments that no signal from outside can hit: debug builds kill or stop themselves there.
+    @Suite struct FailpointTests {
+        struct Point: Sendable, CustomTestStringConvertible {
+            let name: String
+            /// At the how-manieth time the place is reached.
+            var pass = 1
+            var testDescription: String { "\(name):\(pass)" }
+        }
+
+        /// Logins, pages, uploads and listings all pass `request.before`; claims and ends come once for the parent and once for the child.
+        static let points = [
+            Point(name: "claim.committed"), Point(name: "claim.committed", pass: 2), Point(name: "request.before"),
+            Point(name: "request.before", pass: 2), Point(name: "request.before", pass: 3), Point(name: "sync.page"),
+            Point(name: "sync.page", pass: 2), Point(name: "fenced.before-commit"), Point(name: "sync.planned"),
+            Point(name: "fenced.before-commit", pass: 2), Point(name: "sync.uploaded"), Point(name: "fenced.before-commit", pass: 3),
+            Point(name: "sync.sent"), Point(name: "fenced.before-commit", pass: 4), Point(name: "sync.verified"),
+            Point(name: "ends.before"),
+            Point(name: "ends.before", pass: 2), Point(name: "ends.committed"), Point(name: "ends.committed", pass: 2),
+        ]
+
+        @Test("R01: a worker killed at a named moment of a sync, attempts used up: one upload, one verified campaign", arguments: points)
+        func killed(point: Point) async throws {
+            try await expectOneCampaign(point, "kill") { rig, first in
+                #expect(try await first.waitForExit(within: .seconds(30)) == .signalled(SIGKILL), "\(point) was never reached")
+                return try rig.worker(["--lease", "2", "--slots", "2"])
+            }
+        }
+
+        @Test("R02: a worker stopped at a named moment, woken after another one finished: it changes nothing", arguments: points)
+        func stopped(point: Point) async throws {
+            try await expectOneCampaign(point, "stop") { rig, first in
+                try await eventually(within: .seconds(30), "\(point)") { Self.isStopped(first.pid) }
+                try await eventually(within: .seconds(30), "the end of its lease") {
+                    try await rig.value("SELECT bool_and(lease_until < clock_timestamp()) AS value FROM workers")
+                }
+                return try rig.worker(["--lease", "2", "--slots", "2"])
+            }
+        }
+
+        /// Runs one store's sync with a worker that meets the point; `takeOver` gives the worker that finishes.
+        private func expectOneCampaign(
+            _ point: Point, _ deed: String, takeOver: (Rig, RunningProgram) async throws -> RunningProgram
+        ) async throws {
+            try await Rig.with(RigSettings(stores: 1, products: 150, maxAttempts: 1)) { rig in
+                let first = try rig.worker(
+                    ["--lease", "2", "--slots", "2"], environment: ["CHIMERA_FAILPOINT": "\(point.name):\(point.pass)=\(deed)"])
+                let id = try await rig.trigger()
+                _ = try await takeOver(rig, first)
+                let execution = try await rig.finished(id)
+                #expect(execution.status == "SUCCESS", "\(execution.message)")
+                let asked = try await rig.sandbox.state().requestCount
+                let attempts = try await rig.value(
+                    "SELECT string_agg(a::text, ';' ORDER BY a.*) AS value FROM job_attempts AS a", as: String.self)
+                if deed == "stop" {
+                    first.signal(SIGCONT)
+                    first.signal(SIGTERM)
+                    #expect(try await first.waitForExit(within: .seconds(60)) == .exited(0))
+                }
+                let state = try await rig.sandbox.state(lines: true)
+                #expect(state.requestCount - asked <= 1, "at most the request that was under way")
+                #expect((1...2).contains(state.uploads.count) && Set(state.uploads.map(\.bodyDigest)).count == 1)
+                #expect(try await rig.campaigns(of: 1).count { $0.status == "VERIFIED" } == 1)
+                let selection = Selection(try await rig.sandbox.products(of: 1)).lines
+                #expect(Set(state.campaigns(of: rig.sandbox.registration(1)).last?.lines ?? []) == selection)
+                #expect(try await rig.products(of: 1) == selection)
+                let later = try await rig.value(
+                    "SELECT string_agg(a::text, ';' ORDER BY a.*) AS value FROM job_attempts AS a", as: String.self)
+                #expect(later == attempts)
+            }
+        }
+
+        private static func isStopped(_ pid: pid_t) -> Bool {
+            guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+            return stat.split(separator: ")").last?.split(separator: " ").first == "T"
+        }
+    }
+#endif

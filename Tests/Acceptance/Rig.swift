@@ -1,0 +1,238 @@
+import Foundation
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+/// What a test's world begins with.
+struct RigSettings: Sendable {
+    var stores = 3
+    /// With a club price, in each store.
+    var products = 60
+    var sandbox: [String] = []
+    var rp: [String: JSONValue] = [:]
+    var club: [String: JSONValue] = [:]
+    var job: [String: JSONValue] = [:]
+    var maxAttempts = 3
+    var retryDelaySeconds = 0
+    /// Local hour of the stores: the sync is refused late in the evening and starts at 06:00 when that lies ahead.
+    var localHour = 12
+    /// Another server than the shared one.
+    var server: RestartableServer?
+}
+
+/// A migrated database, a sandbox with its rows in it, and workers: the real programs, torn down with the test.
+final class Rig: Sendable {
+    let pool: PostgresPool
+    /// A connection string for programs.
+    let url: String
+    let sandbox: Sandbox
+    /// The job's zone, whose clock the sandbox shares.
+    let zone: LocalZone
+    private let programs = Mutex<[RunningProgram]>([])
+
+    private init(pool: PostgresPool, url: String, sandbox: Sandbox, zone: LocalZone) {
+        self.pool = pool
+        self.url = url
+        self.sandbox = sandbox
+        self.zone = zone
+    }
+
+    static let template = DatabaseTemplate("acceptance") { pool in
+        let name = try await pool.query("SELECT current_database()::text AS name").first?.get("name", as: String.self) ?? ""
+        try await migrate(TestCluster.shared.url(database: name))
+    }
+
+    static func migrate(_ url: String) async throws {
+        let program = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
+        let end = try await program.waitForExit(within: .seconds(60))
+        guard end == .exited(0) else { throw RigError("chimera migrate up: \(end) \(program.errors)") }
+    }
+
+    /// Makes it all, lends it, and takes it down. Only so many stand at once: the machine may be small.
+    nonisolated(nonsending) static func with(_ settings: RigSettings = RigSettings(), _ body: (Rig) async throws -> Void) async throws {
+        await Places.shared.take()
+        do {
+            if let server = settings.server {
+                try await migrate(server.url())
+                let pool = PostgresPool(try PostgresConfiguration(url: server.url()), maximumConnections: 4)
+                try await lend(settings, pool: pool, url: server.url(), body)
+                await pool.close()
+            } else {
+                try await TestDatabase.withDatabase(template: template) { database in
+                    try await lend(settings, pool: database.pool, url: database.url, body)
+                }
+            }
+            await Places.shared.giveBack()
+        } catch {
+            await Places.shared.giveBack()
+            throw error
+        }
+    }
+
+    nonisolated(nonsending) private static func lend(
+        _ settings: RigSettings, pool: PostgresPool, url: String, _ body: (Rig) async throws -> Void
+    ) async throws {
+        let zone = LocalZone(localHour: settings.localHour)
+        let arguments = [
+            "--stores", "\(settings.stores)", "--products", "\(settings.products)", "--utc-offset-minutes", "\(zone.offsetHours * 60)",
+        ]
+        let rig = Rig(pool: pool, url: url, sandbox: try await Sandbox(arguments + settings.sandbox), zone: zone)
+        do {
+            try await rig.insertRows(settings)
+            try await body(rig)
+            rig.end()
+        } catch {
+            let logs = rig.programs.withLock { $0 }.map { $0.errors.suffix(40).joined(separator: "\n") }.joined(separator: "\n---\n")
+            rig.end()
+            throw RigError("\(error)\n\(logs)")
+        }
+    }
+
+    private func end() {
+        programs.withLock { programs in
+            for program in programs { program.signal(SIGKILL) }
+            programs = []
+        }
+    }
+
+    private func insertRows(_ settings: RigSettings) async throws {
+        let announced = sandbox.announced
+        let rp: [String: JSONValue] = [
+            "username": .string(announced.credentials.rp.username), "password": .string(announced.credentials.rp.password),
+            "max_concurrency": 8,
+        ]
+        let headers: [String: JSONValue] = [
+            "X-AdminUser-Email": .string(announced.credentials.crescevendas.email),
+            "X-AdminUser-Token": .string(announced.credentials.crescevendas.token),
+        ]
+        let club: [String: JSONValue] = ["auth_headers": .object(headers), "max_requests_per_minute": 600_000]
+        try await insertIntegration("rp", "RP", announced.rp, rp.merging(settings.rp) { $1 })
+        try await insertIntegration("club", "CRESCEVENDAS", announced.crescevendas, club.merging(settings.club) { $1 })
+        for store in announced.stores {
+            _ = try await pool.query(
+                "INSERT INTO stores (name, registration, document) VALUES (\(store.name), \(store.registration), \(store.document))")
+        }
+        _ = try await pool.query(
+            """
+            INSERT INTO job_configurations (name, job_type, config, retry_delay_seconds, max_attempts, time_zone)
+            VALUES ('sync-products', 'SYNC_PRODUCTS', \(JSONValue.object(settings.job)), \(settings.retryDelaySeconds), \(settings.maxAttempts),
+              \(zone.name))
+            """)
+    }
+
+    func insertIntegration(_ name: String, _ type: String, _ baseURL: String, _ config: [String: JSONValue]) async throws {
+        _ = try await pool.query(
+            "INSERT INTO integrations (name, type, base_url, config) VALUES (\(name), \(type), \(baseURL), \(JSONValue.object(config)))")
+    }
+
+    // MARK: programs
+
+    /// Starts a worker; `url` in the place of the database's own goes through a proxy.
+    func worker(_ arguments: [String] = [], url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        var all = [
+            "DATABASE_URL": url ?? self.url, "CHIMERA_KEY_FILE": "", "CHIMERA_LOG_LEVEL": "info", "CHIMERA_LOG_FORMAT": "text",
+            "NOTIFY_SOCKET": "",
+        ]
+        all.merge(environment) { $1 }
+        let program = try RunningProgram("chimera", ["worker"] + arguments, environment: all)
+        programs.withLock { $0.append(program) }
+        return program
+    }
+
+    /// Runs what is due with a worker that leaves by itself.
+    func drain(_ arguments: [String] = []) async throws {
+        let worker = try worker(["--drain", "--slots", "8"] + arguments)
+        let end = try await worker.waitForExit(within: .seconds(60))
+        guard end == .exited(0) else { throw RigError("worker --drain: \(end)") }
+    }
+
+    // MARK: executions
+
+    /// Runs the sync job now; gives the execution's id.
+    func trigger(_ job: String = "sync-products", params: JSONValue = .object([:])) async throws -> String {
+        try await pool.query("SELECT enqueue_job(\(job), \(params))::text AS id").first?.get("id", as: String.self) ?? ""
+    }
+
+    /// Triggers the sync, runs it with a draining worker and gives how it ended.
+    func sync(params: JSONValue = .object([:])) async throws -> Execution {
+        let id = try await trigger(params: params)
+        try await drain()
+        return try await execution(id)
+    }
+
+    func execution(_ id: String) async throws -> Execution {
+        try await executions("WHERE id = '\(id)'").first ?? { throw RigError("execution \(id) is gone") }()
+    }
+
+    /// A finished parent's children by the number of their store from 1, which is its id.
+    func children(of id: String) async throws -> [Int: Execution] {
+        let rows = try await executions("WHERE parent_id = '\(id)'")
+        return Dictionary(rows.map { ($0.storeID ?? -1, $0) }) { first, _ in first }
+    }
+
+    func executions(_ condition: String) async throws -> [Execution] {
+        // `condition` is the test's own text.
+        try await pool.query(
+            """
+            SELECT id::text AS id, status, attempt, max_attempts, rescues, metrics, error_details, store_id, worker::text AS worker,
+              extract(epoch FROM started_at)::float8 AS started, extract(epoch FROM finished_at)::float8 AS finished
+            FROM job_executions \(unsafe: condition)
+            """
+        ).map(Execution.init)
+    }
+
+    /// Waits for the end of an execution.
+    @discardableResult
+    func finished(_ id: String, within limit: Duration = .seconds(60)) async throws -> Execution {
+        try await eventually(within: limit, "the end of execution \(id)") {
+            ["SUCCESS", "FAILED", "CANCELLED"].contains(try await execution(id).status)
+        }
+        return try await execution(id)
+    }
+
+    func waitFor(_ status: String, _ id: String, within limit: Duration = .seconds(30)) async throws {
+        try await eventually(within: limit, "execution \(id) \(status)") { try await execution(id).status == status }
+    }
+
+    /// Outcomes of all attempts in order.
+    func attempts(of id: String) async throws -> [String] {
+        try await pool.query(
+            "SELECT coalesce(outcome, 'RUNNING') AS outcome FROM job_attempts WHERE execution_id = \(id)::uuid ORDER BY attempt"
+        )
+        .map { try $0.get("outcome") }
+    }
+
+    func campaigns(of store: Int) async throws -> [Campaign] {
+        try await pool.query(
+            """
+            SELECT id, status, line_count, name, coalesce(reason, '') AS reason, coalesce(response_excerpt, '') AS response_excerpt, http_status,
+              extract(epoch FROM starts_at)::bigint AS starts_at, extract(epoch FROM ends_at)::bigint AS ends_at
+            FROM campaigns WHERE store_id = \(store) ORDER BY id
+            """
+        ).map(Campaign.init)
+    }
+
+    /// The store's products as lines.
+    func products(of store: Int) async throws -> Set<Line> {
+        let rows = try await pool.query(
+            "SELECT code, price::text AS price, final_price::text AS final_price, quantity_limit FROM products WHERE store_id = \(store)")
+        return Set(
+            try rows.map { row in
+                Line(
+                    code: try row.get("code"), price: try Self.decimal(row, "price"), finalPrice: try Self.decimal(row, "final_price"),
+                    limit: try row.get("quantity_limit"))
+            })
+    }
+
+    private static func decimal(_ row: PostgresRow, _ column: String) throws -> Decimal {
+        try #require(Decimal(string: try row.get(column, as: String.self)))
+    }
+
+    /// One value of the first row.
+    func value<T: PostgresDecodable>(_ sql: SQL, as: T.Type = T.self) async throws -> T {
+        guard let row = try await pool.query(sql).first else { throw RigError("no row: \(sql.text)") }
+        return try row.get("value")
+    }
+}
