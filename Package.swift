@@ -61,6 +61,13 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(
+            name: "TestRig", dependencies: ["Postgres", "Runtime", "TestSupport"], path: "Tests/TestRig",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "chaos",
+            dependencies: ["Postgres", "Runtime", "TestRig", "TestSupport", "chimera", "chimera-sandbox"],
+            path: "Tests/Chaos", swiftSettings: strict),
         tests("RuntimeTests", ["Runtime"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("NetworkingTests", ["Networking", "TestSupport"]),
@@ -71,7 +78,7 @@ let package = Package(
         tests("PartnersTests", ["Partners", "Retail", "Networking", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
-        tests("Acceptance", ["Postgres", "Runtime", "TestSupport"], needsPrograms: true),
+        tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         tests("Style", []),
     ],
     swiftLanguageModes: [.v6],

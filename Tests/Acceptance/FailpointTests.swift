@@ -1,6 +1,7 @@
 #if DEBUG
     import Foundation
     import Runtime
+    import TestRig
     import TestSupport
     import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import TestRig
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ import Testing
 
     @Test("kill -9 at random moments of a sync of three stores: nothing is lost, doubled or mixed", arguments: 0..<6)
     func kills(series: Int) async throws {
-        var random = SeededGenerator(seed: UInt64.random(in: 0...UInt64.max))
+        var random = SeededGenerator()
         print("kills, series \(series): seed \(random.seed)")
         let settings = RigSettings(
             products: 2_000, sandbox: ["--seed", "\(series + 1)"], rp: ["products_endpoint": .string(Self.endpoint)])
@@ -136,25 +137,5 @@ import Testing
             let cancelled: Bool = try await rig.value("SELECT cancel_execution(\(id)::uuid) AS value")
             #expect(cancelled)
         }
-    }
-}
-
-/// Random numbers that a printed seed brings back.
-struct SeededGenerator: RandomNumberGenerator {
-    let seed: UInt64
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        self.seed = seed
-        state = seed
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014).
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import TestRig
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import Runtime
+import TestRig
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Cron
 import Postgres
+import TestSupport
 import Testing
 
 /// SQL sees less of a pattern than Cron does, and never more: what Cron reads, INSERT takes.

@@ -196,29 +196,6 @@ extension ClaimedRun {
     }
 }
 
-/// A small generator whose numbers follow from its seed (SplitMix64); `CHIMERA_TEST_SEED` sets the seed.
-struct SeededGenerator: RandomNumberGenerator {
-    let seed: UInt64
-    private var state: UInt64
-
-    init() {
-        self.init(seed: ProcessInfo.processInfo.environment["CHIMERA_TEST_SEED"].flatMap { UInt64($0) } ?? .random(in: 1...999_999))
-    }
-
-    init(seed: UInt64) {
-        self.seed = seed
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// Something that a test relies on did not hold.
 struct Unexpected: Error, CustomStringConvertible {
     let description: String

@@ -111,10 +111,17 @@ final class ServerFolder: Sendable {
 }
 
 /// A port of 127.0.0.1 that nobody listens on at the moment.
+///
+/// It lies below those that Linux gives to outgoing connections (32768 and up): while a server is down, nobody's connection takes its port.
 package func freePort() throws -> Int {
-    let descriptor = try listenOnLoopback(port: 0)
-    defer { close(descriptor) }
-    return try boundPort(of: descriptor)
+    for _ in 0..<1_000 {
+        let port = Int.random(in: 15_000..<32_000)
+        if let descriptor = try? listenOnLoopback(port: port) {
+            close(descriptor)
+            return port
+        }
+    }
+    throw TestSupportError("no port from 15000 to 32000 is free on 127.0.0.1")
 }
 
 /// A listening TCP socket on 127.0.0.1; 0 lets the system choose the port.

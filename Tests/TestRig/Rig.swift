@@ -1,35 +1,45 @@
 import Foundation
 import Postgres
 import Runtime
-import Synchronization
 import TestSupport
-import Testing
+import Synchronization
 
 /// What a test's world begins with.
-struct RigSettings: Sendable {
-    var stores = 3
+package struct RigSettings: Sendable {
+    package var stores = 3
     /// With a club price, in each store.
-    var products = 60
-    var sandbox: [String] = []
-    var rp: [String: JSONValue] = [:]
-    var club: [String: JSONValue] = [:]
-    var job: [String: JSONValue] = [:]
-    var maxAttempts = 3
-    var retryDelaySeconds = 0
+    package var products = 60
+    package var sandbox: [String] = []
+    package var rp: [String: JSONValue] = [:]
+    package var club: [String: JSONValue] = [:]
+    package var job: [String: JSONValue] = [:]
+    package var maxAttempts = 3
+    package var retryDelaySeconds = 0
     /// Local hour of the stores: the sync is refused late in the evening and starts at 06:00 when that lies ahead.
-    var localHour = 12
+    package var localHour = 12
     /// Another server than the shared one.
-    var server: RestartableServer?
+    package var server: RestartableServer?
+
+    /// The defaults, but for what is given.
+    package init(
+        stores: Int = 3, products: Int = 60, sandbox: [String] = [], rp: [String: JSONValue] = [:], club: [String: JSONValue] = [:],
+        job: [String: JSONValue] = [:], maxAttempts: Int = 3, retryDelaySeconds: Int = 0, localHour: Int = 12,
+        server: RestartableServer? = nil
+    ) {
+        (self.stores, self.products, self.sandbox, self.rp, self.club) = (stores, products, sandbox, rp, club)
+        (self.job, self.maxAttempts, self.retryDelaySeconds) = (job, maxAttempts, retryDelaySeconds)
+        (self.localHour, self.server) = (localHour, server)
+    }
 }
 
 /// A migrated database, a sandbox with its rows in it, and workers: the real programs, torn down with the test.
-final class Rig: Sendable {
-    let pool: PostgresPool
+package final class Rig: Sendable {
+    package let pool: PostgresPool
     /// A connection string for programs.
-    let url: String
-    let sandbox: Sandbox
+    package let url: String
+    package let sandbox: Sandbox
     /// The job's zone, whose clock the sandbox shares.
-    let zone: LocalZone
+    package let zone: LocalZone
     private let programs = Mutex<[RunningProgram]>([])
 
     private init(pool: PostgresPool, url: String, sandbox: Sandbox, zone: LocalZone) {
@@ -39,19 +49,21 @@ final class Rig: Sendable {
         self.zone = zone
     }
 
-    static let template = DatabaseTemplate("acceptance") { pool in
+    package static let template = DatabaseTemplate("acceptance") { pool in
         let name = try await pool.query("SELECT current_database()::text AS name").first?.get("name", as: String.self) ?? ""
         try await migrate(TestCluster.shared.url(database: name))
     }
 
-    static func migrate(_ url: String) async throws {
+    package static func migrate(_ url: String) async throws {
         let program = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
         let end = try await program.waitForExit(within: .seconds(60))
         guard end == .exited(0) else { throw RigError("chimera migrate up: \(end) \(program.errors)") }
     }
 
     /// Makes it all, lends it, and takes it down. Only so many stand at once: the machine may be small.
-    nonisolated(nonsending) static func with(_ settings: RigSettings = RigSettings(), _ body: (Rig) async throws -> Void) async throws {
+    package nonisolated(nonsending) static func with(_ settings: RigSettings = RigSettings(), _ body: (Rig) async throws -> Void)
+        async throws
+    {
         await Places.shared.take()
         do {
             if let server = settings.server {
@@ -122,7 +134,7 @@ final class Rig: Sendable {
             """)
     }
 
-    func insertIntegration(_ name: String, _ type: String, _ baseURL: String, _ config: [String: JSONValue]) async throws {
+    package func insertIntegration(_ name: String, _ type: String, _ baseURL: String, _ config: [String: JSONValue]) async throws {
         _ = try await pool.query(
             "INSERT INTO integrations (name, type, base_url, config) VALUES (\(name), \(type), \(baseURL), \(JSONValue.object(config)))")
     }
@@ -130,7 +142,7 @@ final class Rig: Sendable {
     // MARK: programs
 
     /// Starts a worker; `url` in the place of the database's own goes through a proxy.
-    func worker(_ arguments: [String] = [], url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+    package func worker(_ arguments: [String] = [], url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
         var all = [
             "DATABASE_URL": url ?? self.url, "CHIMERA_KEY_FILE": "", "CHIMERA_LOG_LEVEL": "info", "CHIMERA_LOG_FORMAT": "text",
             "NOTIFY_SOCKET": "",
@@ -142,7 +154,7 @@ final class Rig: Sendable {
     }
 
     /// Runs what is due with a worker that leaves by itself.
-    func drain(_ arguments: [String] = []) async throws {
+    package func drain(_ arguments: [String] = []) async throws {
         let worker = try worker(["--drain", "--slots", "8"] + arguments)
         let end = try await worker.waitForExit(within: .seconds(60))
         guard end == .exited(0) else { throw RigError("worker --drain: \(end)") }
@@ -151,28 +163,28 @@ final class Rig: Sendable {
     // MARK: executions
 
     /// Runs the sync job now; gives the execution's id.
-    func trigger(_ job: String = "sync-products", params: JSONValue = .object([:])) async throws -> String {
+    package func trigger(_ job: String = "sync-products", params: JSONValue = .object([:])) async throws -> String {
         try await pool.query("SELECT enqueue_job(\(job), \(params))::text AS id").first?.get("id", as: String.self) ?? ""
     }
 
     /// Triggers the sync, runs it with a draining worker and gives how it ended.
-    func sync(params: JSONValue = .object([:])) async throws -> Execution {
+    package func sync(params: JSONValue = .object([:])) async throws -> Execution {
         let id = try await trigger(params: params)
         try await drain()
         return try await execution(id)
     }
 
-    func execution(_ id: String) async throws -> Execution {
+    package func execution(_ id: String) async throws -> Execution {
         try await executions("WHERE id = '\(id)'").first ?? { throw RigError("execution \(id) is gone") }()
     }
 
     /// A finished parent's children by the number of their store from 1, which is its id.
-    func children(of id: String) async throws -> [Int: Execution] {
+    package func children(of id: String) async throws -> [Int: Execution] {
         let rows = try await executions("WHERE parent_id = '\(id)'")
         return Dictionary(rows.map { ($0.storeID ?? -1, $0) }) { first, _ in first }
     }
 
-    func executions(_ condition: String) async throws -> [Execution] {
+    package func executions(_ condition: String) async throws -> [Execution] {
         // `condition` is the test's own text.
         try await pool.query(
             """
@@ -185,26 +197,26 @@ final class Rig: Sendable {
 
     /// Waits for the end of an execution.
     @discardableResult
-    func finished(_ id: String, within limit: Duration = .seconds(60)) async throws -> Execution {
+    package func finished(_ id: String, within limit: Duration = .seconds(60)) async throws -> Execution {
         try await eventually(within: limit, "the end of execution \(id)") {
             ["SUCCESS", "FAILED", "CANCELLED"].contains(try await execution(id).status)
         }
         return try await execution(id)
     }
 
-    func waitFor(_ status: String, _ id: String, within limit: Duration = .seconds(30)) async throws {
+    package func waitFor(_ status: String, _ id: String, within limit: Duration = .seconds(30)) async throws {
         try await eventually(within: limit, "execution \(id) \(status)") { try await execution(id).status == status }
     }
 
     /// Outcomes of all attempts in order.
-    func attempts(of id: String) async throws -> [String] {
+    package func attempts(of id: String) async throws -> [String] {
         try await pool.query(
             "SELECT coalesce(outcome, 'RUNNING') AS outcome FROM job_attempts WHERE execution_id = \(id)::uuid ORDER BY attempt"
         )
         .map { try $0.get("outcome") }
     }
 
-    func campaigns(of store: Int) async throws -> [Campaign] {
+    package func campaigns(of store: Int) async throws -> [Campaign] {
         try await pool.query(
             """
             SELECT id, status, line_count, name, coalesce(reason, '') AS reason, coalesce(response_excerpt, '') AS response_excerpt, http_status,
@@ -215,7 +227,7 @@ final class Rig: Sendable {
     }
 
     /// The store's products as lines.
-    func products(of store: Int) async throws -> Set<Line> {
+    package func products(of store: Int) async throws -> Set<Line> {
         let rows = try await pool.query(
             "SELECT code, price::text AS price, final_price::text AS final_price, quantity_limit FROM products WHERE store_id = \(store)")
         return Set(
@@ -227,11 +239,13 @@ final class Rig: Sendable {
     }
 
     private static func decimal(_ row: PostgresRow, _ column: String) throws -> Decimal {
-        try #require(Decimal(string: try row.get(column, as: String.self)))
+        let text: String = try row.get(column)
+        guard let value = Decimal(string: text) else { throw RigError("\(column) is no number: \(text)") }
+        return value
     }
 
     /// One value of the first row.
-    func value<T: PostgresDecodable>(_ sql: SQL, as: T.Type = T.self) async throws -> T {
+    package func value<T: PostgresDecodable>(_ sql: SQL, as: T.Type = T.self) async throws -> T {
         guard let row = try await pool.query(sql).first else { throw RigError("no row: \(sql.text)") }
         return try row.get("value")
     }

@@ -1,22 +1,23 @@
 import Foundation
 import Runtime
+import TestSupport
 
 /// What went wrong with a test's own surroundings.
-struct RigError: Error, CustomStringConvertible {
-    let description: String
+package struct RigError: Error, CustomStringConvertible {
+    package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }
 
 /// A client of its own for the sandbox: one request a connection, no code shared with the product.
-enum Loopback {
-    struct Answer {
-        let status: Int
-        let body: Data
+package enum Loopback {
+    package struct Answer {
+        package let status: Int
+        package let body: Data
     }
 
     /// `url` must begin with `http://127.0.0.1:`.
-    static func request(_ method: String = "GET", _ url: String, headers: [String: String] = [:], body: String? = nil) async throws
+    package static func request(_ method: String = "GET", _ url: String, headers: [String: String] = [:], body: String? = nil) async throws
         -> Answer
     {
         guard let parts = URLComponents(string: url), let port = parts.port else { throw RigError("\(url) has no port") }

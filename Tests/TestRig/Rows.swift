@@ -1,23 +1,24 @@
 import Foundation
 import Postgres
 import Runtime
+import TestSupport
 
 /// A row of `job_executions`.
-struct Execution: Sendable {
-    let id: String
-    let status: String
-    let attempt: Int
-    let maxAttempts: Int
-    let rescues: Int
-    let storeID: Int?
-    let worker: String?
-    let metrics: JSONValue?
-    let error: JSONValue?
+package struct Execution: Sendable {
+    package let id: String
+    package let status: String
+    package let attempt: Int
+    package let maxAttempts: Int
+    package let rescues: Int
+    package let storeID: Int?
+    package let worker: String?
+    package let metrics: JSONValue?
+    package let error: JSONValue?
     /// Unix seconds.
-    let started: Double?
-    let finished: Double?
+    package let started: Double?
+    package let finished: Double?
 
-    init(_ row: PostgresRow) throws {
+    package init(_ row: PostgresRow) throws {
         id = try row.get("id")
         status = try row.get("status")
         attempt = try row.get("attempt")
@@ -31,24 +32,24 @@ struct Execution: Sendable {
         finished = try row.getIfPresent("finished")
     }
 
-    var code: String { error?["code"]?.stringValue ?? "" }
-    var message: String { error?["message"]?.stringValue ?? "" }
-    var severity: String { metrics?["severity"]?.stringValue ?? "" }
+    package var code: String { error?["code"]?.stringValue ?? "" }
+    package var message: String { error?["message"]?.stringValue ?? "" }
+    package var severity: String { metrics?["severity"]?.stringValue ?? "" }
 }
 
 /// A row of `campaigns`.
-struct Campaign: Sendable {
-    let id: Int64
-    let status: String
-    let lineCount: Int
-    let name: String
-    let reason: String
-    let excerpt: String
-    let httpStatus: Int?
-    let startsAt: Int64
-    let endsAt: Int64
+package struct Campaign: Sendable {
+    package let id: Int64
+    package let status: String
+    package let lineCount: Int
+    package let name: String
+    package let reason: String
+    package let excerpt: String
+    package let httpStatus: Int?
+    package let startsAt: Int64
+    package let endsAt: Int64
 
-    init(_ row: PostgresRow) throws {
+    package init(_ row: PostgresRow) throws {
         id = try row.get("id")
         status = try row.get("status")
         lineCount = try row.get("line_count")
@@ -62,22 +63,22 @@ struct Campaign: Sendable {
 }
 
 /// A zone of `Etc/` in which it is a given hour of the day now.
-struct LocalZone: Sendable {
-    let offsetHours: Int
+package struct LocalZone: Sendable {
+    package let offsetHours: Int
     /// `Etc/GMT+3` lies three hours *behind* UTC.
-    var name: String { offsetHours == 0 ? "Etc/GMT" : "Etc/GMT\(offsetHours < 0 ? "+" : "-")\(abs(offsetHours))" }
+    package var name: String { offsetHours == 0 ? "Etc/GMT" : "Etc/GMT\(offsetHours < 0 ? "+" : "-")\(abs(offsetHours))" }
 
     /// -12 to 14: those have a zone.
-    init(offsetHours: Int) { self.offsetHours = offsetHours }
+    package init(offsetHours: Int) { self.offsetHours = offsetHours }
 
-    init(localHour: Int, now: Date = Date()) {
+    package init(localHour: Int, now: Date = Date()) {
         let hour = Int(now.timeIntervalSince1970) / 3600 % 24
         let offset = localHour - hour
         offsetHours = offset < -12 ? offset + 24 : offset > 12 ? offset - 24 : offset
     }
 
     /// `2026-11-21T06:00` of a moment in Unix seconds.
-    func wallTime(_ instant: Int64) -> String {
+    package func wallTime(_ instant: Int64) -> String {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = TimeZone(secondsFromGMT: offsetHours * 3600) ?? .gmt
         let parts = calendar.dateComponents([.year, .month, .day, .hour, .minute], from: Date(timeIntervalSince1970: Double(instant)))
@@ -87,12 +88,12 @@ struct LocalZone: Sendable {
 }
 
 /// How many rigs may stand at once.
-actor Places {
-    static let shared = Places()
+package actor Places {
+    package static let shared = Places()
     private var free = 7
     private var waiting: [Suspension<Void>] = []
 
-    func take() async {
+    package func take() async {
         if free > 0 {
             free -= 1
             return
@@ -102,7 +103,7 @@ actor Places {
         await turn.wait(cancelled: ())
     }
 
-    func giveBack() {
+    package func giveBack() {
         if waiting.isEmpty {
             free += 1
         } else {

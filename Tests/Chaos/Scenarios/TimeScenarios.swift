@@ -1,0 +1,7 @@
+import TestRig
+import TestSupport
+
+/// R50 to R54: schedules.
+extension Catalogue {
+    static let time: [Failure] = []
+}
