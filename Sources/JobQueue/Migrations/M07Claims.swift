@@ -46,7 +46,7 @@ extension Migration {
                   SELECT l.*, j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
                     ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
                     ((SELECT partner_room FROM room) ->> l.target_id::text)::int AS target_room
-                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL
+                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL AND j.deleted_at IS NULL
                 )
                 SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
                 FROM open_lanes AS l CROSS JOIN LATERAL (
@@ -77,7 +77,7 @@ extension Migration {
               RETURN admitted;
             END $$;
 
-            -- Takes up to `batch` due rows for a worker whose lease holds. Ungated rows of a paused, limited or deleted job were inserted by a
+            -- Takes up to `batch` due rows for a worker whose lease holds. Rows of a deleted job, and ungated ones of a paused or limited job, come from a
             -- transaction that did not see its change: `gate_stragglers` sees to them. Rows at or before the watermark (the last key claimed) are not looked
             -- at: a held snapshot leaves dead entries there, 0.26 µs each for every claim. Plan settings: without statistics the
             -- planner sorts the whole table, 200 ms a claim instead of 3.
