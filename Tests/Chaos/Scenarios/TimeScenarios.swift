@@ -11,7 +11,28 @@ extension Catalogue {
             evidence: [
                 .scenario(stoppedScheduler), .scenario(twentySchedulers),
                 .tests(["JobQueueTests.SchedulerCrowdTests/crowd", "JobQueueTests.SchedulerCrowdTests/sleeper"]),
-            ])
+            ]),
+        Failure(
+            number: "R51", name: "no scheduler for hours, a deploy, a kill between enqueue and advance",
+            evidence: [
+                .scenario(absentScheduler), .scenario(replacedSchedulers),
+                .tests([
+                    "JobQueueTests.SchedulerTests/rolledBack", "JobQueueTests.ScheduleDecisionTests/pieces",
+                    "JobQueueTests.ScheduleDecisionTests/countedRow",
+                ]),
+            ]),
+        Failure(
+            number: "R52", name: "clocks that change: gaps, overlaps, abolished zones, days that do not exist",
+            evidence: [
+                .tests([
+                    "CronTests.CronScheduleTests/specialDays", "CronTests.CronPatternTests/never", "CronTests.CronPatternTests/longestWait",
+                    "CronTests.CronOracleTests/minutes", "JobQueueTests.ScheduleDecisionTests/daylightTime",
+                    "JobQueueTests.SchedulerTests/zoneFiles",
+                ])
+            ]),
+        Failure(
+            number: "R53", name: "runs longer than their interval, 10,000 schedules due at once",
+            evidence: [.scenario(longRuns), .tests(["JobQueueTests.SchedulerCrowdTests/tenThousand"])]),
     ]
 
     /// Every policy has a job that is due every second; no worker runs.
