@@ -154,6 +154,13 @@ struct JSONCell {
     }
 }
 
+extension JSONCell: Equatable {
+    /// The same kind of value with the same bytes.
+    static func == (left: JSONCell, right: JSONCell) -> Bool {
+        left.raw.kind == right.raw.kind && left.bytes.elementsEqual(right.bytes)
+    }
+}
+
 extension JSONTableError {
     fileprivate init?(_ status: cjson_status) {
         switch status {

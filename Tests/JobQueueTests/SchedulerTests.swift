@@ -155,7 +155,7 @@ import Testing
         }
     }
 
-    @Test("a transaction cut between enqueue and commit leaves nothing, and the next one does it once")
+    @Test("R51: a transaction cut between enqueue and commit leaves nothing, and the next one does it once")
     func rolledBack() async throws {
         struct Killed: Error {}
         try await SchedulerFixture.withDatabase { fixture in
@@ -210,7 +210,7 @@ import Testing
         }
     }
 
-    @Test("a next due time that the zone files no longer give is planned anew, without losing one before it")
+    @Test("R52: a next due time that the zone files no longer give is planned anew, without losing one before it")
     func zoneFiles() async throws {
         try await SchedulerFixture.withDatabase { fixture in
             let job = try await fixture.addJob(pattern: try await fixture.hourly(), zone: "America/Sao_Paulo")

@@ -6,37 +6,48 @@ import Synchronization
 
 /// What a test's world begins with.
 package struct RigSettings: Sendable {
+    /// Active stores, numbered from 1.
     package var stores = 3
     /// With a club price, in each store.
     package var products = 60
+    /// Arguments of the sandbox beyond its size.
     package var sandbox: [String] = []
+    /// Configuration of the RP integration laid over the rig's own.
     package var rp: [String: JSONValue] = [:]
+    /// Configuration of the CresceVendas integration laid over the rig's own.
     package var club: [String: JSONValue] = [:]
+    /// Configuration of the sync job.
     package var job: [String: JSONValue] = [:]
+    /// `max_attempts` of the sync job.
     package var maxAttempts = 3
+    /// `retry_delay_seconds` of the sync job.
     package var retryDelaySeconds = 0
     /// Local hour of the stores: the sync is refused late in the evening and starts at 06:00 when that lies ahead.
     package var localHour = 12
     /// Another server than the shared one.
     package var server: RestartableServer?
+    /// How that server is reached in the place of its own address, also by the rig itself: several hosts, a proxy.
+    package var serverURL: String?
 
     /// The defaults, but for what is given.
     package init(
         stores: Int = 3, products: Int = 60, sandbox: [String] = [], rp: [String: JSONValue] = [:], club: [String: JSONValue] = [:],
         job: [String: JSONValue] = [:], maxAttempts: Int = 3, retryDelaySeconds: Int = 0, localHour: Int = 12,
-        server: RestartableServer? = nil
+        server: RestartableServer? = nil, serverURL: String? = nil
     ) {
         (self.stores, self.products, self.sandbox, self.rp, self.club) = (stores, products, sandbox, rp, club)
         (self.job, self.maxAttempts, self.retryDelaySeconds) = (job, maxAttempts, retryDelaySeconds)
-        (self.localHour, self.server) = (localHour, server)
+        (self.localHour, self.server, self.serverURL) = (localHour, server, serverURL)
     }
 }
 
 /// A migrated database, a sandbox with its rows in it, and workers: the real programs, torn down with the test.
 package final class Rig: Sendable {
+    /// The test's own connections.
     package let pool: PostgresPool
     /// A connection string for programs.
     package let url: String
+    /// Both partners.
     package let sandbox: Sandbox
     /// The job's zone, whose clock the sandbox shares.
     package let zone: LocalZone
@@ -49,11 +60,13 @@ package final class Rig: Sendable {
         self.zone = zone
     }
 
+    /// A migrated database.
     package static let template = DatabaseTemplate("acceptance") { pool in
         let name = try await pool.query("SELECT current_database()::text AS name").first?.get("name", as: String.self) ?? ""
         try await migrate(TestCluster.shared.url(database: name))
     }
 
+    /// Migrates the database of a connection string with the real program; throws unless it left with 0.
     package static func migrate(_ url: String) async throws {
         let program = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
         let end = try await program.waitForExit(within: .seconds(60))
@@ -67,9 +80,10 @@ package final class Rig: Sendable {
         await Places.shared.take()
         do {
             if let server = settings.server {
-                try await migrate(server.url())
-                let pool = PostgresPool(try PostgresConfiguration(url: server.url()), maximumConnections: 4)
-                try await lend(settings, pool: pool, url: server.url(), body)
+                let url = settings.serverURL ?? server.url()
+                try await migrate(url)
+                let pool = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 4)
+                try await lend(settings, pool: pool, url: url, body)
                 await pool.close()
             } else {
                 try await TestDatabase.withDatabase(template: template) { database in
@@ -134,6 +148,7 @@ package final class Rig: Sendable {
             """)
     }
 
+    /// Adds an integration; its type is one of SPEC §2.
     package func insertIntegration(_ name: String, _ type: String, _ baseURL: String, _ config: [String: JSONValue]) async throws {
         _ = try await pool.query(
             "INSERT INTO integrations (name, type, base_url, config) VALUES (\(name), \(type), \(baseURL), \(JSONValue.object(config)))")
@@ -143,12 +158,21 @@ package final class Rig: Sendable {
 
     /// Starts a worker; `url` in the place of the database's own goes through a proxy.
     package func worker(_ arguments: [String] = [], url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        try service(["worker"] + arguments, url: url, environment: environment)
+    }
+
+    /// Starts a scheduler, as `worker` does.
+    package func scheduler(url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        try service(["scheduler"], url: url, environment: environment)
+    }
+
+    private func service(_ arguments: [String], url: String?, environment: [String: String]) throws -> RunningProgram {
         var all = [
             "DATABASE_URL": url ?? self.url, "CHIMERA_KEY_FILE": "", "CHIMERA_LOG_LEVEL": "info", "CHIMERA_LOG_FORMAT": "text",
             "NOTIFY_SOCKET": "",
         ]
         all.merge(environment) { $1 }
-        let program = try RunningProgram("chimera", ["worker"] + arguments, environment: all)
+        let program = try RunningProgram("chimera", arguments, environment: all)
         programs.withLock { $0.append(program) }
         return program
     }
@@ -174,6 +198,7 @@ package final class Rig: Sendable {
         return try await execution(id)
     }
 
+    /// The execution of that id; throws when there is none.
     package func execution(_ id: String) async throws -> Execution {
         try await executions("WHERE id = '\(id)'").first ?? { throw RigError("execution \(id) is gone") }()
     }
@@ -184,6 +209,7 @@ package final class Rig: Sendable {
         return Dictionary(rows.map { ($0.storeID ?? -1, $0) }) { first, _ in first }
     }
 
+    /// All executions that a condition chooses, a WHERE clause that is the test's own text.
     package func executions(_ condition: String) async throws -> [Execution] {
         // `condition` is the test's own text.
         try await pool.query(
@@ -204,6 +230,7 @@ package final class Rig: Sendable {
         return try await execution(id)
     }
 
+    /// Waits for a status.
     package func waitFor(_ status: String, _ id: String, within limit: Duration = .seconds(30)) async throws {
         try await eventually(within: limit, "execution \(id) \(status)") { try await execution(id).status == status }
     }
@@ -216,6 +243,7 @@ package final class Rig: Sendable {
         .map { try $0.get("outcome") }
     }
 
+    /// A store's campaigns, oldest first.
     package func campaigns(of store: Int) async throws -> [Campaign] {
         try await pool.query(
             """
