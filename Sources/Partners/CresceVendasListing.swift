@@ -20,7 +20,7 @@ struct CresceVendasListing: Sendable {
             JSONTableLayout(
                 parent: shape == .discounts ? "response" : nil, list: shape == .discounts ? "discounts" : "discount_store_lines",
                 columns: [fields.code, fields.price, fields.finalPrice, fields.limit, "start_at", "expire_at"],
-                marks: ["code", "error", "errors"], maximumRows: Self.maximumRows))
+                marks: ["error", "errors", shape == .discounts ? "code" : "response"], maximumRows: Self.maximumRows))
     }
 
     /// The lines of an answer; throws for every shape but the configured one.
@@ -61,11 +61,14 @@ struct CresceVendasListing: Sendable {
     private func accept(
         _ table: JSONTable, _ response: HTTPResponse, connection: PartnerConnection, purpose: String
     ) throws(PartnerFailure) {
-        let marks = (0..<3).flatMap { [table.innerMark($0), table.outerMark($0)] }
-        if marks.contains(where: { !$0.isAbsent }) || !table.hasList {
-            try connection.accept(response, document: PartnerMessages.document(response.body), purpose: purpose)
+        let document = { PartnerMessages.document(response.body) }
+        let errors = [table.outerMark(0), table.outerMark(1), table.innerMark(0), table.innerMark(1)]
+        if let objection = CresceVendasAnswer.objection(code: table.innerMark(2), errors: errors) {
+            throw connection.failure(objection, response, messages: PartnerMessages.all(in: document()), purpose: purpose)
         }
-        guard !table.hasList else { return }
+        let hasResponse = shape == .lines && !table.outerMark(2).isAbsent
+        if hasResponse || !table.hasList { try connection.accept(response, document: document(), purpose: purpose) }
+        guard !table.hasList || hasResponse else { return }
         throw connection.unusable("WRONG_SHAPE", "the listing has no \(shape.rawValue); see listing_shape", response, purpose: purpose)
     }
 

@@ -121,8 +121,10 @@ struct JSONCell {
     var isString: Bool { raw.kind == CJSON_STRING.rawValue }
     var isNumber: Bool { raw.kind == CJSON_NUMBER.rawValue }
     var isList: Bool { raw.kind == CJSON_LIST.rawValue }
+    var isObject: Bool { raw.kind == CJSON_OBJECT.rawValue }
     var isRepeated: Bool { raw.kind == CJSON_REPEATED.rawValue }
-    var isEmpty: Bool { raw.length == 0 }
+    /// An empty text; as a mark, also a list or an object without anything in it.
+    var isEmpty: Bool { raw.length == 0 && (isString || isList || isObject) }
 
     /// A string's text or a literal's; nothing for lists, objects and absent values.
     var bytes: UnsafeBufferPointer<UInt8> {
