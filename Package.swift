@@ -44,7 +44,7 @@ let package = Package(
         module("JobQueue", ["Cron", "Postgres", "Runtime"]),
         module("Retail", ["Cron", "JobQueue", "Postgres", "Runtime"]),
         module("Partners", ["Retail", "Networking", "Secrets", "CJSON", "Runtime"]),
-        module("Notifications", ["JobQueue"]),
+        module("Notifications", ["JobQueue", "Postgres", "Networking", "Secrets", "Runtime"]),
         .executableTarget(
             name: "chimera",
             dependencies: [
