@@ -19,6 +19,13 @@ package struct SelectedProduct: Sendable, Hashable {
     package let name: String
     /// Likewise.
     package let barcode: String
+
+    /// Takes a line that was accepted and what its product is called.
+    package init(line: CampaignLine, name: String, barcode: String) {
+        self.line = line
+        self.name = name
+        self.barcode = barcode
+    }
 }
 
 /// Decides product by product, as pages come, what is sent, and counts; keeps none of them.

@@ -62,18 +62,32 @@ extension FuzzTarget {
         }
         let lists = level.values(shape == .discounts ? "discounts" : "discount_store_lines").compactMap(\.elements)
         let expected = lists.count == 1 ? lines(lists[0]) : nil
-        try require(found, equals: expected, "the lines of the listing")
+        try require(found.map(listed), equals: expected, "the lines of the listing")
     }
 
-    private static func lines(_ rows: [ReferenceJSON]) -> [ListedLine]? {
-        var lines: [ListedLine] = []
+    /// A line and when it holds, as the listing says it.
+    private struct Reading: Equatable {
+        let line: CampaignLine
+        let startsAt: String?
+        let expiresAt: String?
+    }
+
+    private static func listed(_ listing: Listing) -> [Reading] {
+        listing.lines.map {
+            let window = listing.windows[$0.window]
+            return Reading(line: $0.line, startsAt: window.startsAt, expiresAt: window.expiresAt)
+        }
+    }
+
+    private static func lines(_ rows: [ReferenceJSON]) -> [Reading]? {
+        var lines: [Reading] = []
         for row in rows {
             let cell = { (key: String) in ReferenceCell(row, key) }
             guard row.isObject, let code = cell("code").whole, case .amount(let price) = cell("price").price,
                 case .amount(let finalPrice) = cell("final_price").price, let limit = cell("limit").whole
             else { return nil }
             lines.append(
-                ListedLine(
+                Reading(
                     line: CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit)),
                     startsAt: cell("start_at").text,
                     expiresAt: cell("expire_at").text))
