@@ -42,9 +42,10 @@ extension FuzzTarget {
     private static func checkListing(_ bytes: [UInt8], shape: CresceVendasConfiguration.ListingShape) throws {
         let names = CresceVendasConfiguration.FieldNames(code: "code", price: "price", finalPrice: "final_price", limit: "limit")
         let reader = CresceVendasListing(shape: shape, fields: names)
-        let found = try PartnerRules.outcome { () throws(PartnerFailure) in
+        let listing = try PartnerRules.outcome { () throws(PartnerFailure) in
             try reader.lines(in: PartnerRules.response(bytes), connection: PartnerRules.connection, purpose: "listing")
         }
+        let found = listing.map { listing in listing.lines.map { Line(line: $0.line, window: listing.windows[$0.window]) } }
         guard let reference = ReferenceJSON(PartnerRules.unmarked(bytes)) else { return }
         guard let objects = objections(reference, asWritten: true) else { return }
         if objects || (shape == .lines && !reference.values("response").isEmpty) {
@@ -65,18 +66,22 @@ extension FuzzTarget {
         try require(found, equals: expected, "the lines of the listing")
     }
 
-    private static func lines(_ rows: [ReferenceJSON]) -> [ListedLine]? {
-        var lines: [ListedLine] = []
+    private struct Line: Equatable {
+        let line: CampaignLine
+        let window: ListedWindow
+    }
+
+    private static func lines(_ rows: [ReferenceJSON]) -> [Line]? {
+        var lines: [Line] = []
         for row in rows {
             let cell = { (key: String) in ReferenceCell(row, key) }
             guard row.isObject, let code = cell("code").whole, case .amount(let price) = cell("price").price,
                 case .amount(let finalPrice) = cell("final_price").price, let limit = cell("limit").whole
             else { return nil }
             lines.append(
-                ListedLine(
+                Line(
                     line: CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit)),
-                    startsAt: cell("start_at").text,
-                    expiresAt: cell("expire_at").text))
+                    window: ListedWindow(startsAt: cell("start_at").text, expiresAt: cell("expire_at").text)))
         }
         return lines
     }
