@@ -34,7 +34,7 @@ actor CatalogueReader<Kept: Sendable> {
             for product in page {
                 if let line = try selection.take(product) { kept.append(keep(line, product)) }
             }
-            Failpoint.reach("catalogue.page")
+            assert(Failpoint.reach("catalogue.page"))
         } catch {
             throw RunError(code: "CATALOGUE", message: "\(error)", isRetryable: false)
         }

@@ -128,7 +128,7 @@ actor StoreSync {
         _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool, metricsSoFar: JSONValue?
     ) async throws -> JSONValue {
         try await campaigns.uploadBegins(id)
-        Failpoint.reach("sync.planned")
+        assert(Failpoint.reach("sync.planned"))
         let receipt: UploadReceipt
         do {
             receipt = try await storeRun.target.upload(body, gate: storeRun.targetGate)
@@ -146,9 +146,9 @@ actor StoreSync {
             if isFirst { try await campaigns.uploadDidNotArrive(id) }
             throw postponed
         }
-        Failpoint.reach("sync.uploaded")
+        assert(Failpoint.reach("sync.uploaded"))
         try await campaigns.sent(id, receipt: receipt)
-        Failpoint.reach("sync.sent")
+        assert(Failpoint.reach("sync.sent"))
         context.log(.info, "campaign \(id) uploaded: HTTP \(receipt.httpStatus)")
         return try await verify(id, staged: staged, day: day, metricsSoFar: metricsSoFar)
     }
@@ -208,7 +208,7 @@ actor StoreSync {
 
     private func finish(_ id: Int64, staged: StagedProducts, count: Int, metricsSoFar: JSONValue?) async throws -> JSONValue {
         try await campaigns.verified(id, products: staged)
-        Failpoint.reach("sync.verified")
+        assert(Failpoint.reach("sync.verified"))
         await storeRun.targetGate.recordSuccess()
         context.log(.info, "campaign \(id) verified: all \(count) lines are listed; the store's products were swapped")
         metrics.uploaded = count

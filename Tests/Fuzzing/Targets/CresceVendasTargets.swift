@@ -42,9 +42,10 @@ extension FuzzTarget {
     private static func checkListing(_ bytes: [UInt8], shape: CresceVendasConfiguration.ListingShape) throws {
         let names = CresceVendasConfiguration.FieldNames(code: "code", price: "price", finalPrice: "final_price", limit: "limit")
         let reader = CresceVendasListing(shape: shape, fields: names)
-        let found = try PartnerRules.outcome { () throws(PartnerFailure) in
+        let listing = try PartnerRules.outcome { () throws(PartnerFailure) in
             try reader.lines(in: PartnerRules.response(bytes), connection: PartnerRules.connection, purpose: "listing")
         }
+        let found = listing.map { listing in listing.lines.map { Line(line: $0.line, window: listing.windows[$0.window]) } }
         guard let reference = ReferenceJSON(PartnerRules.unmarked(bytes)) else { return }
         guard let objects = objections(reference, asWritten: true) else { return }
         if objects || (shape == .lines && !reference.values("response").isEmpty) {
@@ -62,35 +63,25 @@ extension FuzzTarget {
         }
         let lists = level.values(shape == .discounts ? "discounts" : "discount_store_lines").compactMap(\.elements)
         let expected = lists.count == 1 ? lines(lists[0]) : nil
-        try require(found.map(listed), equals: expected, "the lines of the listing")
+        try require(found, equals: expected, "the lines of the listing")
     }
 
-    /// A line and when it holds, as the listing says it.
-    private struct Reading: Equatable {
+    private struct Line: Equatable {
         let line: CampaignLine
-        let startsAt: String?
-        let expiresAt: String?
+        let window: ListedWindow
     }
 
-    private static func listed(_ listing: Listing) -> [Reading] {
-        listing.lines.map {
-            let window = listing.windows[$0.window]
-            return Reading(line: $0.line, startsAt: window.startsAt, expiresAt: window.expiresAt)
-        }
-    }
-
-    private static func lines(_ rows: [ReferenceJSON]) -> [Reading]? {
-        var lines: [Reading] = []
+    private static func lines(_ rows: [ReferenceJSON]) -> [Line]? {
+        var lines: [Line] = []
         for row in rows {
             let cell = { (key: String) in ReferenceCell(row, key) }
             guard row.isObject, let code = cell("code").whole, case .amount(let price) = cell("price").price,
                 case .amount(let finalPrice) = cell("final_price").price, let limit = cell("limit").whole
             else { return nil }
             lines.append(
-                Reading(
+                Line(
                     line: CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit)),
-                    startsAt: cell("start_at").text,
-                    expiresAt: cell("expire_at").text))
+                    window: ListedWindow(startsAt: cell("start_at").text, expiresAt: cell("expire_at").text)))
         }
         return lines
     }

@@ -1,8 +1,8 @@
 import Networking
-import Retail
 import Runtime
 
 @testable import Partners
+@testable import Retail
 
 extension FuzzTarget {
     /// A page of the product list.
@@ -69,12 +69,11 @@ extension FuzzTarget {
     /// Whatever was read: what is sent obeys the rules, and nothing is lost from the count.
     static func checkProducts(_ products: [OfferedProduct]) throws {
         var selection = ProductSelection(limit: 10)
-        var accepted: [SelectedProduct] = []
+        var selected: [SelectedProduct] = []
         do {
             for product in products {
-                if let line = try selection.take(product) {
-                    accepted.append(SelectedProduct(line: line, name: product.name, barcode: product.barcode))
-                }
+                guard let line = try selection.take(product) else { continue }
+                selected.append(SelectedProduct(line: line, name: product.name, barcode: product.barcode))
             }
         } catch {
             try require(!"\(error)".isEmpty, "a refused catalogue says why")
@@ -82,16 +81,16 @@ extension FuzzTarget {
         }
         try require(selection.fetched, equals: products.count, "every product counts")
         try require(
-            selection.acceptedCount + selection.rejected.values.reduce(0, +), equals: products.count, "accepted and rejected are all")
-        try require(Set(accepted.map(\.line.code)).count, equals: accepted.count, "no product is sent twice")
-        for product in accepted {
+            selected.count + selection.rejected.values.reduce(0, +), equals: products.count, "accepted and rejected are all")
+        try require(Set(selected.map(\.line.code)).count, equals: selected.count, "no product is sent twice")
+        for product in selected {
             let line = product.line
             try require(line.code > 0 && line.finalPrice > Cents(0) && line.finalPrice < line.price, "a line that is sent has a club price")
             try require(line.price.rawValue <= 999_999_999_999, "a price fits its column")
             try require(!product.name.contains("\0") && !product.barcode.contains("\0"), "PostgreSQL can hold the text")
         }
-        let staged = StagedProducts(accepted)
-        try require(try staged.lines(), equals: accepted.map(\.line), "what is staged is read back")
+        let staged = StagedProducts(selected)
+        try require(try staged.lines(), equals: selected.map(\.line), "what is staged is read back")
         var cursor = PageCursor(maximumPages: 10)
         if case .success(let next?) = Result(catching: { () throws(PageCursor.Defect) in try cursor.advance(over: products) }) {
             try require(next > 0 && next == cursor.position, "the cursor goes on")

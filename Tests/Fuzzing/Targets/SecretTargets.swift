@@ -77,7 +77,8 @@ extension FuzzTarget {
             try require(!"\(keyring)".contains(keyring.keys[0].fileLine.suffix(20)), "a keyring shows no key")
         } catch let error as OperatorError {
             try require(error.exitCode, equals: .configuration, "a bad key file is a matter of configuration")
-            for secret in text.split(whereSeparator: { $0.isNewline || $0 == ":" }) where secret.utf8.count > 32 {
+            for secret in text.split(whereSeparator: { $0.isNewline || $0 == ":" })
+            where secret.utf8.count > 32 && secret.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
                 try require(!error.message.contains(secret), "the error quotes no key")
             }
         }
