@@ -1,7 +1,7 @@
 import Postgres
 import Runtime
 
-/// Keeps the queue's tables going: rescue, late rows of changed jobs, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
+/// Keeps the queue's tables going: rescue, late rows of changed jobs, waits without end, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
 /// the queue it looks after.
 package struct Maintenance: Sendable {
     private static let rescueBatch = 500
@@ -47,6 +47,7 @@ package struct Maintenance: Sendable {
             if batch < Self.rescueBatch { break }
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
+        _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)
         return rescued
     }

@@ -101,6 +101,7 @@ enum QueueStatements {
 
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let sweepParents: SQL = "SELECT sweep_parents()"
+    static let expireWaits: SQL = "SELECT expire_waits()"
 
     static func rescue(batch: Int) -> SQL {
         "SELECT rescue_executions(\(batch)) AS rescued"
