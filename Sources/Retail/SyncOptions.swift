@@ -7,8 +7,10 @@ package struct SyncOptions: Sendable, Equatable {
     package var stores: StoreChoice
     /// How much smaller than the last verified campaign a catalogue may be.
     package var maxDropPercent = 50
+    /// How many units a customer may buy at the club price unless a configuration says otherwise.
+    package static let standardQuantityLimit = 1000
     /// How many units a customer may buy at the club price.
-    package var quantityLimit = 1000
+    package var quantityLimit = Self.standardQuantityLimit
     /// `required`: a campaign that the listing does not show fails; else it succeeds with a warning.
     package var requiresVerification = true
     /// Everything but the upload.

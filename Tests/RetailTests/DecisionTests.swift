@@ -119,14 +119,17 @@ import Testing
     func options() throws {
         let none = try SyncOptions([:])
         #expect(
-            none.stores.storeIDs == [] && none.maxDropPercent == 50 && none.quantityLimit == 1000 && none.requiresVerification && !none.isDryRun)
+            none.stores.storeIDs == [] && none.maxDropPercent == 50 && none.quantityLimit == 1000 && none.requiresVerification
+                && !none.isDryRun)
         #expect(none.stores.source == nil && none.stores.target == nil && !none.confirmsDrop)
         let all = try SyncOptions([
             "source": "rp", "target": "", "store_ids": [3, 1, 3], "max_drop_percent": 0, "quantity_limit": 5.0, "verify": "when_readable",
             "dry_run": true,
             "confirm_drop": true, "something": "else",
         ])
-        #expect(all.stores.source == "rp" && all.stores.target == nil && all.stores.storeIDs == [3, 1] && all.maxDropPercent == 0 && all.quantityLimit == 5)
+        #expect(
+            all.stores.source == "rp" && all.stores.target == nil && all.stores.storeIDs == [3, 1] && all.maxDropPercent == 0
+                && all.quantityLimit == 5)
         #expect(!all.requiresVerification && all.isDryRun && all.confirmsDrop)
         let nulls: JSONValue = ["source": nil, "store_ids": nil, "max_drop_percent": nil, "verify": nil, "dry_run": nil]
         #expect(try SyncOptions(nulls) == none)
