@@ -18,8 +18,9 @@ enum Composition {
 
     /// The code that runs each `job_type`.
     static func jobs(partners: PartnerClients, settings: ProgramSettings) -> [String: any Job] {
-        [
-            "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(partners: partners),
+        let work = StoreWork(partners: partners)
+        return [
+            "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work),
             "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
         ]
     }
