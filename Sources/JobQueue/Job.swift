@@ -19,11 +19,12 @@ package final class RunContext: Sendable {
     /// The database, for reads and for `fenced`.
     package let pool: PostgresPool
     private let lease: Lease
+    private let term: Lease.Term
     private let logWriter: ExecutionLogWriter
     private let slotPause: SlotPause
 
     init(
-        run: ClaimedRun, configuration: JobConfiguration, options: JSONValue, pool: PostgresPool, lease: Lease,
+        run: ClaimedRun, configuration: JobConfiguration, options: JSONValue, pool: PostgresPool, lease: Lease, term: Lease.Term,
         logWriter: ExecutionLogWriter, slotPause: SlotPause
     ) {
         self.run = run
@@ -31,6 +32,7 @@ package final class RunContext: Sendable {
         self.options = options
         self.pool = pool
         self.lease = lease
+        self.term = term
         self.logWriter = logWriter
         self.slotPause = slotPause
     }
@@ -39,7 +41,7 @@ package final class RunContext: Sendable {
     package func checkHold() throws {
         Failpoint.reach("request.before")
         try Task.checkCancellation()
-        guard lease.isHeld else {
+        guard lease.term == term else {
             throw LeaseLost()
         }
     }
