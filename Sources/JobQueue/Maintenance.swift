@@ -54,10 +54,11 @@ package struct Maintenance: Sendable {
     @discardableResult
     private func rescue() async throws -> Int {
         var rescued = 0
-        while true {
-            let batch = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch)).first?.get("rescued", as: Int.self) ?? 0
-            rescued += batch
-            if batch < Self.rescueBatch { break }
+        var last: ExecutionID? = Watermark.start.id
+        while let page = last {
+            let row = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch, after: page)).first
+            rescued += try row?.get("rescued", as: Int.self) ?? 0
+            last = try row?.getIfPresent("last_id")
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
         // A run whose row such a transaction has locked is taken back in the next round.

@@ -102,8 +102,9 @@ enum QueueStatements {
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let sweepParents: SQL = "SELECT sweep_parents()"
 
-    static func rescue(batch: Int) -> SQL {
-        "SELECT rescue_executions(\(batch)) AS rescued"
+    /// One page of lost runs, behind the last one of the page before.
+    static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {
+        "SELECT rescued, last_id::text FROM rescue_executions(\(batch), \(last)::uuid)"
     }
 
     /// Ends transactions that lost workers left open: a worker that is stopped in one keeps its locks, also the row of the run that somebody is

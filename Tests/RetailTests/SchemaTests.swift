@@ -43,7 +43,7 @@ import Testing
         on_recovery bool! true, on_late bool! true
         """,
         "notification_deliveries": """
-        id bigint! identity, channel_id int!, execution_id uuid, job_config_id int!, event text!, due_at time, status text! 'PENDING', attempts int! 0,
+        id bigint! identity, channel_id int!, execution_id uuid, job_config_id int, event text!, due_at time, status text! 'PENDING', attempts int! 0,
         next_attempt_at time!, sent_at time, last_error text
         """,
         "workers":

@@ -4,12 +4,13 @@ extension Migration {
         number: 7, name: "claims",
         up: #"""
             -- Due rows that limits, pauses and store locks let through, at most `batch`, in order. Callers come one at a time, so that
-            -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back.
+            -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back, and what a
+            -- schedule made that lets nothing overlap (QUEUE, or SKIP that catches up on all) waits for every other top-level run of its job.
             CREATE FUNCTION admit_gated(batch int) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE
               candidate record;
               admitted uuid[] := '{}';
-              jobs jsonb := '{}'; partners jsonb := '{}'; stores jsonb := '{}';   -- places taken by this call
+              jobs jsonb := '{}'; partners jsonb := '{}'; stores jsonb := '{}'; begun jsonb := '{}';   -- places taken by this call
               store text; taken int;
             BEGIN
               PERFORM pg_advisory_xact_lock(hashtext('chimera.admission'));
@@ -33,7 +34,9 @@ extension Migration {
                       SELECT partner, count(*) AS n FROM runs CROSS JOIN LATERAL
                         unnest(CASE WHEN source_id = target_id THEN ARRAY[source_id] ELSE ARRAY[source_id, target_id] END) AS partner
                       GROUP BY partner) AS c) AS partner_runs,
-                    (SELECT jsonb_object_agg(target_id || ':' || store_id, true) FROM runs WHERE store_id IS NOT NULL) AS busy_stores
+                    (SELECT jsonb_object_agg(target_id || ':' || store_id, true) FROM runs WHERE store_id IS NOT NULL) AS busy_stores,
+                    (SELECT jsonb_object_agg(job_config_id, true) FROM (
+                      SELECT DISTINCT job_config_id FROM job_live WHERE status = 'RUNNING' AND parent_id IS NULL) AS b) AS busy_jobs
                 ),
                 room AS MATERIALIZED (
                   SELECT jsonb_object_agg(i.id, CASE WHEN s.open_until > clock_timestamp() THEN 0 WHEN s.open_until IS NOT NULL THEN 1
@@ -43,16 +46,20 @@ extension Migration {
                   WHERE i.id IN (SELECT source_id FROM lanes UNION SELECT target_id FROM lanes)
                 ),
                 open_lanes AS MATERIALIZED (
-                  SELECT l.*, j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
+                  SELECT l.*, j.overlap_policy = 'QUEUE' OR j.overlap_policy = 'SKIP' AND j.misfire_policy = 'RUN_ALL' AS is_serial,
+                    coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy,
+                    j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
                     ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
                     ((SELECT partner_room FROM room) ->> l.target_id::text)::int AS target_room
-                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL
+                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL AND j.deleted_at IS NULL
                 )
                 SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
                 FROM open_lanes AS l CROSS JOIN LATERAL (
-                  SELECT q.id, q.priority, q.run_at, q.store_id FROM job_live AS q
+                  SELECT q.id, q.priority, q.run_at, q.store_id, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
+                  FROM job_live AS q
                   WHERE q.status = 'PENDING' AND q.gated AND q.job_config_id = l.job_config_id AND q.source_id = l.source_id
                     AND q.target_id = l.target_id AND q.run_at <= clock_timestamp()
+                    AND (q.trigger <> 'SCHEDULE' OR NOT l.is_serial OR NOT l.is_busy)
                     AND (q.store_id IS NULL OR NOT coalesce((SELECT busy_stores FROM held) ? (q.target_id || ':' || q.store_id), false))
                   ORDER BY q.priority, q.run_at, q.id
                   LIMIT CASE WHEN least(l.job_room, l.source_room, l.target_room) <= 0 THEN 0 ELSE batch + 16 END
@@ -61,11 +68,14 @@ extension Migration {
               LOOP
                 EXIT WHEN cardinality(admitted) >= batch;
                 store := candidate.target_id || ':' || candidate.store_id;
-                CONTINUE WHEN stores ? store
+                CONTINUE WHEN stores ? store OR candidate.is_queued AND begun ? candidate.job_config_id::text
                   OR coalesce((jobs ->> candidate.job_config_id::text)::int, 0) >= candidate.job_room
                   OR coalesce((partners ->> candidate.source_id::text)::int, 0) >= candidate.source_room
                   OR coalesce((partners ->> candidate.target_id::text)::int, 0) >= candidate.target_room;
                 admitted := admitted || candidate.id;
+                IF candidate.is_top THEN
+                  begun := begun || jsonb_build_object(candidate.job_config_id, true);
+                END IF;
                 jobs := jobs || jsonb_build_object(candidate.job_config_id, coalesce((jobs ->> candidate.job_config_id::text)::int, 0) + 1);
                 FOREACH taken IN ARRAY CASE WHEN candidate.source_id = candidate.target_id THEN ARRAY[candidate.source_id] ELSE ARRAY[candidate.source_id, candidate.target_id] END LOOP
                   partners := partners || jsonb_build_object(taken, coalesce((partners ->> taken::text)::int, 0) + 1);
@@ -77,7 +87,7 @@ extension Migration {
               RETURN admitted;
             END $$;
 
-            -- Takes up to `batch` due rows for a worker whose lease holds. Ungated rows of a paused, limited or deleted job were inserted by a
+            -- Takes up to `batch` due rows for a worker whose lease holds. Rows of a deleted job, and ungated ones of a paused or limited job, come from a
             -- transaction that did not see its change: `gate_stragglers` sees to them. Rows at or before the watermark (the last key claimed) are not looked
             -- at: a held snapshot leaves dead entries there, 0.26 µs each for every claim. Plan settings: without statistics the
             -- planner sorts the whole table, 200 ms a claim instead of 3.
