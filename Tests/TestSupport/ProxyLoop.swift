@@ -85,7 +85,9 @@ struct ProxyLoop {
     }
 
     private func timeout(isSilent: Bool) -> Int32 {
-        guard !isSilent, let next = (links.flatMap { [$0.toServer.nextDue, $0.toClient.nextDue] } + [nextCut]).compactMap({ $0 }).min()
+        guard !isSilent,
+            let next = (links.flatMap { [$0.toServer.nextDue, $0.toClient.nextDue] } + [links.isEmpty ? nil : nextCut]).compactMap({ $0 })
+                .min()
         else { return -1 }
         let left = ContinuousClock.now.duration(to: next)
         return left <= .zero ? 0 : Int32(min(left / .milliseconds(1), 60_000).rounded(.up))
@@ -99,8 +101,9 @@ struct ProxyLoop {
 
     private mutating func cutByChance(_ network: TCPProxy.Network) {
         guard let due = nextCut, due <= .now else { return }
-        nextCut = nil
+        // Without a connection it falls on the next one.
         guard let index = links.indices.randomElement(using: &generator) else { return }
+        nextCut = nil
         orders.note { $0.cutsMade += 1 }
         switch Int.random(in: 0..<4, using: &generator) {
         case 0: links[index].toServer.isToBreak = true

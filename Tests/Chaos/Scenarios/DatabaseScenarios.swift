@@ -6,6 +6,21 @@ extension Catalogue {
     static let database: [Failure] = [
         Failure(
             number: "R20", name: "PostgreSQL restarts, its postmaster is killed, every session is terminated",
-            evidence: [.scenario(restarts)])
+            evidence: [
+                .scenario(restarts), .scenario(terminations), .scenario(badNetwork),
+                .tests([
+                    "PostgresTests.FaultTests/terminated", "PostgresTests.FaultTests/restart", "PostgresTests.FaultTests/killed",
+                    "PostgresTests.FaultTests/refused", "Acceptance.DatabaseOutageTests/restarts",
+                ]),
+            ]),
+        Failure(
+            number: "R21", name: "a connection is lost under COMMIT",
+            evidence: [
+                .scenario(commitCuts),
+                .tests([
+                    "PostgresTests.TransactionTests/commitCut", "PostgresTests.TransactionTests/randomCuts",
+                    "Acceptance.DatabaseOutageTests/cutCommit",
+                ]),
+            ]),
     ]
 }
