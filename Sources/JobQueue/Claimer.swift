@@ -10,6 +10,9 @@ final class Claimer: Sendable {
     /// After a wake-up that found nothing: writers notify at most once in 10 ms, so a row may have come right behind it.
     static let secondLook: Duration = .milliseconds(15)
 
+    /// A claim takes milliseconds. One that hangs is given up before a service manager takes the worker for dead (WatchdogSec=30).
+    private static let deadline: Duration = .seconds(10)
+
     private let identity: WorkerIdentity
     private let pool: PostgresPool
     private let configurations: ConfigurationCache
@@ -78,7 +81,7 @@ final class Claimer: Sendable {
     private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun] {
         counts.withLock { $0.begun += 1 }
         defer { counts.withLock { $0.ended = $0.begun } }
-        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark))
+        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
         guard !rows.isEmpty else { return [] }
         Failpoint.reach("claim.committed")
         let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }

@@ -49,8 +49,8 @@ struct Oracle {
     }
 
     /// Sessions of Chimera's programs on the server, which must be none after they left.
-    func requireNoSessions() async throws {
-        try await eventually(within: .seconds(20), "the end of every session of a program that has left") {
+    func requireNoSessions(within limit: Duration = .seconds(20)) async throws {
+        try await eventually(within: limit, "the end of every session of a program that has left") {
             try await rig.value(
                 """
                 SELECT count(*) = 0 AS value FROM pg_stat_activity

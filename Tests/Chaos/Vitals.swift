@@ -7,6 +7,11 @@ struct Vitals: Sendable, CustomStringConvertible {
     let memory: Double
     let descriptors: Int
 
+    init(memory: Double, descriptors: Int) {
+        self.memory = memory
+        self.descriptors = descriptors
+    }
+
     /// Reads what the kernel says of a process; throws when it is gone.
     init(_ program: RunningProgram) throws {
         let status = try String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)
