@@ -93,6 +93,7 @@ let package = Package(
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
         tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         fuzzing,
+        tests("ChaosTests", ["chaos", "Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         tests("Style", []),
     ],
     swiftLanguageModes: [.v6],
