@@ -88,6 +88,9 @@ let package = Package(
         tests("CronTests", ["Cron"]),
         tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
+        tests(
+            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
+            excluding: ["Goldens"]),
         tests("PartnersTests", ["Partners", "Retail", "Networking", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
