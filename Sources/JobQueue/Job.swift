@@ -37,7 +37,7 @@ package final class RunContext: Sendable {
 
     /// Throws unless this run may still cause effects: called right before every request to a partner.
     package func checkHold() throws {
-        Failpoint.reach("request.before")
+        assert(Failpoint.reach("request.before"))
         try Task.checkCancellation()
         guard lease.isHeld else {
             throw LeaseLost()
@@ -59,7 +59,7 @@ package final class RunContext: Sendable {
             guard try await !transaction.query(QueueStatements.fence(id: self.run.id, token: self.run.token)).isEmpty else {
                 throw FencedOff()
             }
-            Failpoint.reach("fenced.before-commit")
+            assert(Failpoint.reach("fenced.before-commit"))
             return value
         }
     }

@@ -1,7 +1,7 @@
 import Postgres
 import Runtime
 
-/// Keeps the queue's tables going: rescue, late rows of changed jobs, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
+/// Keeps the queue's tables going: rescue, late rows of changed jobs, waits without end, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
 /// the queue it looks after.
 package struct Maintenance: Sendable {
     private static let rescueBatch = 500
@@ -48,6 +48,7 @@ package struct Maintenance: Sendable {
             last = try row?.getIfPresent("last_id")
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
+        _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)
         return rescued
     }

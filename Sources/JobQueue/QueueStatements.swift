@@ -101,6 +101,7 @@ enum QueueStatements {
 
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let sweepParents: SQL = "SELECT sweep_parents()"
+    static let expireWaits: SQL = "SELECT expire_waits()"
 
     /// One page of lost runs, behind the last one of the page before.
     static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {

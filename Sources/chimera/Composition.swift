@@ -17,6 +17,7 @@ enum Composition {
 
     /// The code that runs each `job_type`.
     static func jobs(partners: PartnerClients) -> [String: any Job] {
-        ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(partners: partners)]
+        let work = StoreWork(partners: partners)
+        return ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": CompareDataJob(work)]
     }
 }

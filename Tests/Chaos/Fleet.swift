@@ -8,13 +8,15 @@ final class Fleet: Sendable {
     private let rig: Rig
     private let arguments: [String]
     private let url: String?
+    private let environment: [String: String]
     private let state = Mutex<[RunningProgram]>([])
 
     /// Starts `count` workers with these arguments; `url` in the place of the rig's own goes through a proxy.
-    init(_ rig: Rig, count: Int, _ arguments: [String], url: String? = nil) async throws {
+    init(_ rig: Rig, count: Int, _ arguments: [String], url: String? = nil, environment: [String: String] = [:]) async throws {
         self.rig = rig
         self.arguments = arguments
         self.url = url
+        self.environment = environment
         for _ in 0..<count { try add() }
         for worker in all { _ = try await worker.line(containing: "works", within: .seconds(60)) }
     }
@@ -24,7 +26,7 @@ final class Fleet: Sendable {
     /// Starts one more.
     @discardableResult
     func add() throws -> RunningProgram {
-        let worker = try rig.worker(arguments, url: url)
+        let worker = try rig.worker(arguments, url: url, environment: environment)
         state.withLock { $0.append(worker) }
         return worker
     }

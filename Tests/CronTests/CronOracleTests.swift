@@ -10,7 +10,7 @@ import Testing
         ("Asia/Pyongyang", 2018), ("America/Asuncion", 2024), ("Asia/Gaza", 2026), ("UTC", 2026),
     ]
 
-    @Test("minute by minute around every change of a year's clock, next, count and latest agree with the walker", arguments: zones)
+    @Test("R52: minute by minute around every change of a year's clock, next, count and latest agree with the walker", arguments: zones)
     func minutes(zone: (name: String, year: Int)) throws {
         try compare(zone: zone, step: 60, halfWindow: 2 * 86_400, patterns: 40)
     }

@@ -64,7 +64,7 @@ import Testing
         #expect(try dueTimes(pattern, count: expected.split(separator: " ").count) == expected)
     }
 
-    @Test("the longest wait is forty years: 29 February on a Monday over the missing leap day of 2100")
+    @Test("R52: the longest wait is forty years: 29 February on a Monday over the missing leap day of 2100")
     func longestWait() throws {
         #expect(try dueTimes("0 0 * 2 1#5", after: "2072-03-01", count: 1) == "2112-02-29T00:00")
         #expect(try dueTimes("0 0 29 2 *", after: "2096-03-01", count: 1) == "2104-02-29T00:00")

@@ -128,6 +128,40 @@ import Testing
         }
     }
 
+    @Test(
+        "R53: what a schedule of QUEUE made, or of SKIP that catches up on all, waits for every other top-level run of its job, and nobody for it",
+        arguments: ["overlap_policy = 'QUEUE'", "overlap_policy = 'SKIP', misfire_policy = 'RUN_ALL'"])
+    func oneAtATime(policy: String) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("scheduled", type: "NOOP", policy)
+            let other = try await queue.addJob("other")
+            let worker = try await queue.addWorker()
+            let ids = try await queue.texts(
+                """
+                INSERT INTO job_executions (job_config_id, trigger, run_at)
+                SELECT \(job), 'SCHEDULE', now() - interval '1 minute' + n * interval '1 second' FROM generate_series(1, 3) AS n RETURNING id
+                """)
+            let behind = try await queue.enqueue(other) + queue.enqueue(job)
+            let first = try await queue.claim(worker)
+            #expect(Set(first.map(\.id)) == Set([ids[0]] + behind), "one of the three, and what was triggered by hand")
+            #expect(try await queue.claim(worker).isEmpty)
+            let scheduled = try #require(first.first { $0.id == ids[0] })
+            try await queue.finish(first.filter { $0.id != ids[0] })
+            // A parent that waits for its children runs.
+            try await queue.fanOut(scheduled, [PlannedChild(params: [:])])
+            let child = try await queue.claimOne(worker)
+            #expect(child.parentID == ids[0])
+            #expect(try await queue.claim(worker).isEmpty)
+            try await queue.finish([child])
+            let second = try await queue.claimOne(worker)
+            #expect(second.id == ids[1])
+            try await queue.giveBack([second], as: "INTERRUPTED", delay: nil)
+            #expect(try await queue.claim(worker).map(\.id) == [ids[1]], "it comes back before the third")
+            try await queue.run("UPDATE job_configurations SET overlap_policy = 'ALLOW' WHERE id = \(job)")
+            #expect(try await queue.claim(worker).map(\.id) == [ids[2]])
+        }
+    }
+
     @Test("gated and free rows are claimed in one order")
     func mixedOrder() async throws {
         try await Queue.withDatabase { queue in

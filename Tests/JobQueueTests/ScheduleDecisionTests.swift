@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("beyond 10,000 missed the older ones share one row with their count")
+    @Test("R51: beyond 10,000 missed the older ones share one row with their count")
     func countedRow() throws {
         let decision = try Self.decide("* * * * * *", behind: 12_000, late: 60.5)
         // Missed are the seconds up to noon: 12,000; on time are the 60 after it.
@@ -148,7 +148,7 @@ import Testing
         #expect(decision.nextDueAt == Self.noon + 7_201)
     }
 
-    @Test("a due time in a spring gap runs once at its end, one in the autumn overlap once, the first time")
+    @Test("R52: a due time in a spring gap runs once at its end, one in the autumn overlap once, the first time")
     func daylightTime() throws {
         // New York: 2026-03-08 02:00 EST → 03:00 EDT (07:00Z); 2026-11-01 02:00 EDT → 01:00 EST (06:00Z).
         let gap: Int64 = 1_772_953_200
@@ -162,7 +162,7 @@ import Testing
         #expect(after.nextDueAt == overlap - 1_800 + 25 * 3_600)
     }
 
-    @Test("decisions made piece by piece account for the same due times as one made late", arguments: 0..<20)
+    @Test("R51: decisions made piece by piece account for the same due times as one made late", arguments: 0..<20)
     func pieces(seed: UInt64) throws {
         var random = SeededNumbers(state: seed)
         let pattern = ["* * * * * *", "*/7 * * * * *", "*/5 * * * *", "0 3 * * *"][Int(random.next() % 4)]

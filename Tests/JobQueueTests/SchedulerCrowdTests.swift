@@ -26,7 +26,7 @@ import Testing
         for pool in pools { await pool.close() }
     }
 
-    @Test("two and twenty schedulers give each due time of an every-second pattern exactly once", arguments: [2, 20])
+    @Test("R50: two and twenty schedulers give each due time of an every-second pattern exactly once", arguments: [2, 20])
     func crowd(count: Int) async throws {
         try await SchedulerFixture.withDatabase { fixture in
             let allowed = try await fixture.addJob("allow", pattern: "* * * * * *", overlap: "ALLOW")
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("a scheduler that sleeps on its locks loses them to the server, and the others do its work")
+    @Test("R50: a scheduler that sleeps on its locks loses them to the server, and the others do its work")
     func sleeper() async throws {
         try await SchedulerFixture.withDatabase { fixture in
             let job = try await fixture.addJob(pattern: try await fixture.hourly())
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test("10,000 schedules due in the same second are all enqueued, each once", arguments: [1, 3])
+    @Test("R53: 10,000 schedules due in the same second are all enqueued, each once", arguments: [1, 3])
     func tenThousand(schedulers: Int) async throws {
         try await SchedulerFixture.withDatabase { fixture in
             _ = try await fixture.pool.query(

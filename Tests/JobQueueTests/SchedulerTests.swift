@@ -122,6 +122,8 @@ import Testing
             _ = try await fixture.scheduler.runOnce()
             #expect(try await fixture.count("SELECT FROM job_schedules WHERE next_due_at IS NOT NULL") == 1)
             let before = try await fixture.count("SELECT FROM schedule_ticks WHERE job_config_id <> \(paused)")
+            // On a busy machine seconds went by before the pause, and they have their ticks.
+            _ = try await fixture.pool.query("DELETE FROM schedule_ticks WHERE job_config_id = \(paused)")
             try await fixture.rewind(paused, by: 30)
             _ = try await fixture.scheduler.runOnce()
             #expect(try await fixture.outcomes(paused)["SKIPPED_PAUSED"]! >= 29)
@@ -155,7 +157,7 @@ import Testing
         }
     }
 
-    @Test("a transaction cut between enqueue and commit leaves nothing, and the next one does it once")
+    @Test("R51: a transaction cut between enqueue and commit leaves nothing, and the next one does it once")
     func rolledBack() async throws {
         struct Killed: Error {}
         try await SchedulerFixture.withDatabase { fixture in
@@ -210,7 +212,7 @@ import Testing
         }
     }
 
-    @Test("a next due time that the zone files no longer give is planned anew, without losing one before it")
+    @Test("R52: a next due time that the zone files no longer give is planned anew, without losing one before it")
     func zoneFiles() async throws {
         try await SchedulerFixture.withDatabase { fixture in
             let job = try await fixture.addJob(pattern: try await fixture.hourly(), zone: "America/Sao_Paulo")

@@ -85,7 +85,7 @@ struct FaultTests {
         }
     }
 
-    @Test("while nobody listens, attempts are few: no busy loop")
+    @Test("while nobody listens, attempts are few: no busy loop (R20)")
     func refused() async throws {
         try await TestDatabase.withDatabase { database in
             let proxy = try TCPProxy(to: database.port)

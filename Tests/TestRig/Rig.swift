@@ -26,16 +26,18 @@ package struct RigSettings: Sendable {
     package var localHour = 12
     /// Another server than the shared one.
     package var server: RestartableServer?
+    /// How that server is reached in the place of its own address, also by the rig itself: several hosts, a proxy.
+    package var serverURL: String?
 
     /// The defaults, but for what is given.
     package init(
         stores: Int = 3, products: Int = 60, sandbox: [String] = [], rp: [String: JSONValue] = [:], club: [String: JSONValue] = [:],
         job: [String: JSONValue] = [:], maxAttempts: Int = 3, retryDelaySeconds: Int = 0, localHour: Int = 12,
-        server: RestartableServer? = nil
+        server: RestartableServer? = nil, serverURL: String? = nil
     ) {
         (self.stores, self.products, self.sandbox, self.rp, self.club) = (stores, products, sandbox, rp, club)
         (self.job, self.maxAttempts, self.retryDelaySeconds) = (job, maxAttempts, retryDelaySeconds)
-        (self.localHour, self.server) = (localHour, server)
+        (self.localHour, self.server, self.serverURL) = (localHour, server, serverURL)
     }
 }
 
@@ -78,9 +80,10 @@ package final class Rig: Sendable {
         await Places.shared.take()
         do {
             if let server = settings.server {
-                try await migrate(server.url())
-                let pool = PostgresPool(try PostgresConfiguration(url: server.url()), maximumConnections: 4)
-                try await lend(settings, pool: pool, url: server.url(), body)
+                let url = settings.serverURL ?? server.url()
+                try await migrate(url)
+                let pool = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 4)
+                try await lend(settings, pool: pool, url: url, body)
                 await pool.close()
             } else {
                 try await TestDatabase.withDatabase(template: template) { database in
@@ -155,12 +158,21 @@ package final class Rig: Sendable {
 
     /// Starts a worker; `url` in the place of the database's own goes through a proxy.
     package func worker(_ arguments: [String] = [], url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        try service(["worker"] + arguments, url: url, environment: environment)
+    }
+
+    /// Starts a scheduler, as `worker` does.
+    package func scheduler(url: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+        try service(["scheduler"], url: url, environment: environment)
+    }
+
+    private func service(_ arguments: [String], url: String?, environment: [String: String]) throws -> RunningProgram {
         var all = [
             "DATABASE_URL": url ?? self.url, "CHIMERA_KEY_FILE": "", "CHIMERA_LOG_LEVEL": "info", "CHIMERA_LOG_FORMAT": "text",
             "NOTIFY_SOCKET": "",
         ]
         all.merge(environment) { $1 }
-        let program = try RunningProgram("chimera", ["worker"] + arguments, environment: all)
+        let program = try RunningProgram("chimera", arguments, environment: all)
         programs.withLock { $0.append(program) }
         return program
     }

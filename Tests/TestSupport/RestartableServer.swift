@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// A server of its own for one test, which may stop, kill and restart it; gone when the last reference is.
 package final class RestartableServer: Sendable {
@@ -21,6 +21,26 @@ package final class RestartableServer: Sendable {
             try server.start()
             return RestartableServer(server)
         }
+    }
+
+    /// Makes a hot standby that follows this server, and starts it.
+    package func startStandby() async throws -> RestartableServer {
+        try await offTheTaskThreads { [server] in
+            let standby = try ServerFolder(standbyOf: server)
+            try standby.start()
+            return RestartableServer(standby)
+        }
+    }
+
+    /// Makes a standby the primary; it takes writes when this returns.
+    package func promote() async throws {
+        try await offTheTaskThreads { [server] in try server.promote() }
+    }
+
+    /// The lines of its log.
+    package var log: [String] {
+        let text = (try? String(contentsOfFile: server.folder + "/log", encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").map(String.init)
     }
 
     /// The port on 127.0.0.1, the same after every restart.

@@ -12,8 +12,8 @@ final class ServerFolder: Sendable {
     private static let number = Mutex(0)
     private let binaries: String
 
-    /// Makes a cluster in a temporary folder that goes away with this process.
-    init(settings: [String: String]) throws {
+    /// Takes a temporary folder that goes away with this process, and a port.
+    private init() throws {
         binaries = try Self.findBinaries()
         port = try freePort()
         let number = Self.number.withLock {
@@ -25,11 +25,31 @@ final class ServerFolder: Sendable {
         Undertaker.shared.stopServer(in: folder + "/data")
         Undertaker.shared.remove(folder)
         if let owner = Self.serverUser { chown(folder, owner.id, owner.group) }
+    }
+
+    /// Makes an empty cluster.
+    convenience init(settings: [String: String]) throws {
+        try self.init()
         try asServerUser([
             binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
             "--no-instructions",
         ])
-        try configure(settings)
+        let defaults = [
+            "listen_addresses": "127.0.0.1", "fsync": "off", "full_page_writes": "off", "max_connections": "300", "shared_buffers": "64MB",
+            "dynamic_shared_memory_type": "mmap", "log_min_messages": "warning", "lc_messages": "C", "max_wal_size": "2GB",
+        ]
+        try configure(defaults.merging(settings) { $1 })
+    }
+
+    /// Copies a running server into a standby that will follow it.
+    convenience init(standbyOf primary: ServerFolder) throws {
+        try self.init()
+        try asServerUser([
+            binaries + "/pg_basebackup", "-D", folder + "/data", "-h", "127.0.0.1", "-p", "\(primary.port)", "-U", "postgres", "-X",
+            "stream",
+            "-c", "fast", "-R", "--no-sync",
+        ])
+        try configure([:])
     }
 
     deinit {
@@ -48,6 +68,11 @@ final class ServerFolder: Sendable {
         try asServerUser([binaries + "/pg_ctl", "-D", folder + "/data", "-w", "-t", "60", "-m", mode.rawValue, "stop"])
     }
 
+    /// Ends a standby's recovery: it takes writes when this returns.
+    func promote() throws {
+        try asServerUser([binaries + "/pg_ctl", "-D", folder + "/data", "-w", "-t", "60", "promote"])
+    }
+
     /// Kills the postmaster alone; its children notice and leave.
     func killPostmaster() throws {
         guard let postmaster else { throw TestSupportError("no server runs in \(folder)") }
@@ -64,12 +89,8 @@ final class ServerFolder: Sendable {
     }
 
     private func configure(_ settings: [String: String]) throws {
-        var all = [
-            "listen_addresses": "127.0.0.1", "port": String(port), "unix_socket_directories": folder, "fsync": "off",
-            "full_page_writes": "off", "max_connections": "300", "shared_buffers": "64MB", "dynamic_shared_memory_type": "mmap",
-            "log_min_messages": "warning", "lc_messages": "C", "max_wal_size": "2GB",
-        ]
-        all.merge(settings) { $1 }
+        // The last line of a name counts.
+        let all = settings.merging(["port": String(port), "unix_socket_directories": folder]) { $1 }
         let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = '\($0.value)'\n" }.joined()
         guard let file = fopen(folder + "/data/postgresql.conf", "a") else { throw TestSupportError("cannot configure \(folder)") }
         defer { fclose(file) }

@@ -24,17 +24,37 @@ package final class TCPProxy: Sendable {
         package static func after(_ text: String) -> Cut { Cut(bytes: Array(text.utf8), isForwarded: true) }
     }
 
+    /// How bad the network is on which bytes are passed on; the default is none at all.
+    package struct Network: Sendable {
+        var latency: Duration
+        var jitter: Duration
+        var bytesPerSecond: Int?
+        var cutsPerSecond: Double
+        var cuts: [Cut]
+        var cutChance: Double
+
+        /// `latency` each way and up to `jitter` more; `bytesPerSecond` of one connection each way; `cutsPerSecond` connections chosen by chance are
+        /// reset, every other one in the middle of what it passes on next; `cuts` happen with `cutChance` each time.
+        package init(
+            latency: Duration = .zero, jitter: Duration = .zero, bytesPerSecond: Int? = nil, cutsPerSecond: Double = 0, cuts: [Cut] = [],
+            cutChance: Double = 1
+        ) {
+            (self.latency, self.jitter, self.bytesPerSecond) = (latency, jitter, bytesPerSecond)
+            (self.cutsPerSecond, self.cuts, self.cutChance) = (cutsPerSecond, cuts, cutChance)
+        }
+    }
+
     /// Where the client connects to.
     package let port: Int
     private let orders: ProxyOrders
 
-    /// Starts to listen and forwards to `target`, a port of 127.0.0.1.
-    package init(to target: Int) throws {
+    /// Starts to listen and forwards to `target`, a port of 127.0.0.1; `seed` decides what chance does.
+    package init(to target: Int, seed: UInt64 = 0) throws {
         let listener = try listenOnLoopback(port: 0)
         port = try boundPort(of: listener)
         let orders = ProxyOrders()
         self.orders = orders
-        Thread.detachNewThread { ProxyLoop(listener: listener, target: target, orders: orders).run() }
+        Thread.detachNewThread { ProxyLoop(listener: listener, target: target, orders: orders, seed: seed).run() }
     }
 
     deinit { orders.change { $0.isOver = true } }
@@ -42,28 +62,39 @@ package final class TCPProxy: Sendable {
     /// Changes what happens from now on.
     package func set(_ mode: Mode) { orders.change { $0.mode = mode } }
 
+    /// Changes the network for what is read from now on.
+    package func set(_ network: Network) { orders.change { $0.network = network } }
+
     /// Resets every connection that stands.
     package func cutAll() { orders.change { $0.cutsAll = true } }
 
     /// Resets the next connection on which the client sends these bytes in one piece, once.
     package func cutOnce(_ cut: Cut) { orders.change { $0.cut = cut } }
 
-    /// How many connections `cutOnce` has ended.
+    /// How many connections `cutOnce` and a bad network have ended.
     package var cutsMade: Int { orders.current.cutsMade }
 
     /// How many connections were asked for since the start.
-    package var connectionsSeen: Int { orders.current.connectionsSeen }
+    package var connectionsSeen: Int { orders.current.connectionTimes.count }
+
+    /// When each of them was asked for.
+    package var connectionTimes: [ContinuousClock.Instant] { orders.current.connectionTimes }
+
+    /// How many bytes were passed on, both ways together.
+    package var bytesPassed: Int { orders.current.bytesPassed }
 }
 
 /// What the proxy's thread is told, with a pipe that wakes it.
 final class ProxyOrders: Sendable {
     struct State {
         var mode = TCPProxy.Mode.forward
+        var network = TCPProxy.Network()
         var cut: TCPProxy.Cut?
         var cutsAll = false
         var isOver = false
         var cutsMade = 0
-        var connectionsSeen = 0
+        var connectionTimes: [ContinuousClock.Instant] = []
+        var bytesPassed = 0
     }
 
     private let state = Mutex(State())
@@ -90,133 +121,5 @@ final class ProxyOrders: Sendable {
     func takeWake() {
         var buffer = [UInt8](repeating: 0, count: 64)
         _ = read(pipe.readEnd, &buffer, 64)
-    }
-}
-
-/// The proxy's thread: one `poll` over everything.
-private struct ProxyLoop {
-    private struct Link {
-        let client: Int32
-        let server: Int32
-        /// The client's last bytes were passed on; the connection ends when the server answers.
-        var isDoomed = false
-    }
-
-    let listener: Int32
-    let target: Int
-    let orders: ProxyOrders
-    private var links: [Link] = []
-    private var buffer = [UInt8](repeating: 0, count: 65_536)
-
-    init(listener: Int32, target: Int, orders: ProxyOrders) {
-        self.listener = listener
-        self.target = target
-        self.orders = orders
-    }
-
-    func run() {
-        var loop = self
-        while loop.turn() {}
-        for link in loop.links { loop.reset(link) }
-        close(listener)
-    }
-
-    private mutating func turn() -> Bool {
-        let state = orders.current
-        if state.isOver { return false }
-        var isSilent = false
-        if case .blackHole = state.mode { isSilent = true }
-        var descriptors = [
-            pollfd(fd: orders.wakeDescriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
-        ]
-        if !isSilent {
-            for link in links {
-                descriptors.append(pollfd(fd: link.client, events: Int16(POLLIN), revents: 0))
-                descriptors.append(pollfd(fd: link.server, events: Int16(POLLIN), revents: 0))
-            }
-        }
-        guard poll(&descriptors, nfds_t(descriptors.count), -1) > 0 else { return true }
-        if descriptors[0].revents != 0 { orders.takeWake() }
-        if orders.note({ state in
-            defer { state.cutsAll = false }
-            return state.cutsAll
-        }) {
-            for link in links { reset(link) }
-            links = []
-            return true
-        }
-        if !isSilent { forward(descriptors.dropFirst(2).map { $0.revents != 0 }) }
-        if descriptors[1].revents != 0 { welcome(state.mode) }
-        return true
-    }
-
-    private mutating func welcome(_ mode: TCPProxy.Mode) {
-        let client = acceptWaiting(listener)
-        guard client >= 0 else { return }
-        orders.note { $0.connectionsSeen += 1 }
-        if case .refuse = mode { return reset(client) }
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = loopback(port: target)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
-        }
-        guard connected == 0 else {
-            close(server)
-            return reset(client)
-        }
-        links.append(Link(client: client, server: server))
-    }
-
-    private mutating func forward(_ isReady: [Bool]) {
-        var kept: [Link] = []
-        for (index, var link) in links.enumerated() {
-            let stands =
-                (!isReady[2 * index] || forwardToServer(&link)) && (!isReady[2 * index + 1] || forwardToClient(link))
-            if stands { kept.append(link) } else { reset(link) }
-        }
-        links = kept
-    }
-
-    private mutating func forwardToServer(_ link: inout Link) -> Bool {
-        let count = read(link.client, &buffer, buffer.count)
-        guard count > 0 else { return false }
-        let cut = orders.note { state -> TCPProxy.Cut? in
-            guard let cut = state.cut, buffer[..<count].contains(cut.bytes) else { return nil }
-            state.cut = nil
-            state.cutsMade += 1
-            return cut
-        }
-        if let cut, !cut.isForwarded { return false }
-        link.isDoomed = cut != nil
-        return writeAll(link.server, count)
-    }
-
-    private mutating func forwardToClient(_ link: Link) -> Bool {
-        let count = read(link.server, &buffer, buffer.count)
-        return count > 0 && !link.isDoomed && writeAll(link.client, count)
-    }
-
-    private func writeAll(_ descriptor: Int32, _ count: Int) -> Bool {
-        var done = 0
-        while done < count {
-            let written = buffer.withUnsafeBytes { bytes in
-                bytes.baseAddress.map { send(descriptor, $0 + done, count - done, Int32(MSG_NOSIGNAL)) } ?? -1
-            }
-            guard written > 0 else { return false }
-            done += written
-        }
-        return true
-    }
-
-    private func reset(_ link: Link) {
-        reset(link.client)
-        reset(link.server)
-    }
-
-    /// Closes with RST, so that the other side knows at once.
-    private func reset(_ descriptor: Int32) {
-        var now = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-        close(descriptor)
     }
 }

@@ -123,6 +123,18 @@ extension Migration {
               PERFORM check_positive_integer(NEW.config, 'children', 0, 10000);
               PERFORM check_positive_integer(NEW.config, 'retention_days', 0, 36500);
               PERFORM check_positive_integer(NEW.config, 'execution_retention_days', 0, 36500);
+              FOREACH field IN ARRAY ARRAY['min_differences', 'critical_differences'] LOOP
+                PERFORM check_positive_integer(jsonb_build_object('notification_threshold.' || field, NEW.config #> ARRAY['notification_threshold', field]),
+                  'notification_threshold.' || field, 1, 1000000000);
+              END LOOP;
+              IF NEW.config ? 'notification_threshold' AND jsonb_typeof(NEW.config -> 'notification_threshold') NOT IN ('object', 'null') THEN
+                PERFORM refuse('config.notification_threshold', 'it must be an object such as {"min_differences": 5, "critical_differences": 50}');
+              END IF;
+              FOREACH field IN ARRAY ARRAY['check_extra', 'check_missing_products', 'check_price_differences'] LOOP
+                IF NEW.config ? field AND jsonb_typeof(NEW.config -> field) NOT IN ('boolean', 'null') THEN
+                  PERFORM refuse('config.' || field, 'it must be true or false');
+                END IF;
+              END LOOP;
               IF NEW.config ? 'verify' AND NEW.config ->> 'verify' NOT IN ('required', 'when_readable') THEN
                 PERFORM refuse('config.verify', 'it must be "required" or "when_readable"');
               END IF;

@@ -27,7 +27,8 @@ extension Migration {
             CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE job record;
             BEGIN
-              SELECT c.job_type, c.priority, c.max_attempts, c.deleted_at, c.paused_at, c.max_concurrency, c.integration_id
+              SELECT c.job_type, c.priority, c.max_attempts, c.deleted_at, c.paused_at, c.max_concurrency, c.integration_id,
+                  c.overlap_policy = 'QUEUE' OR c.overlap_policy = 'SKIP' AND c.misfire_policy = 'RUN_ALL' AS is_serial
                 INTO job FROM job_configurations AS c WHERE c.id = NEW.job_config_id;
               IF NOT FOUND THEN
                 PERFORM refuse('job_config_id', format('there is no job with id %s', coalesce(NEW.job_config_id::text, 'null')));
@@ -55,7 +56,7 @@ extension Migration {
               NEW.priority := coalesce(NEW.priority, job.priority);
               NEW.max_attempts := coalesce(NEW.max_attempts, job.max_attempts);
               NEW.gated := job.paused_at IS NOT NULL OR job.max_concurrency IS NOT NULL OR NEW.store_id IS NOT NULL
-                OR NEW.source_id <> 0 OR NEW.target_id <> 0;
+                OR NEW.source_id <> 0 OR NEW.target_id <> 0 OR NEW.trigger = 'SCHEDULE' AND job.is_serial;
               RETURN NEW;
             END $$;
             CREATE TRIGGER begin_execution BEFORE INSERT ON job_live FOR EACH ROW EXECUTE FUNCTION begin_execution();

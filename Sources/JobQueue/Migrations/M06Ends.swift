@@ -20,6 +20,22 @@ extension Migration {
             END $$;
             CREATE AGGREGATE sum_metrics(jsonb) (SFUNC = add_metrics, STYPE = jsonb);
 
+            -- Few differences in each of many stores are many together: the job's thresholds count over the whole execution.
+            CREATE FUNCTION weigh_differences(metrics jsonb, config jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+            DECLARE total numeric; severity text := coalesce(metrics ->> 'severity', 'ok');
+            BEGIN
+              IF jsonb_typeof(metrics -> 'differences') IS DISTINCT FROM 'object' THEN
+                RETURN metrics;
+              END IF;
+              SELECT coalesce(sum((value #>> '{}')::numeric), 0) INTO total FROM jsonb_each(metrics -> 'differences') WHERE jsonb_typeof(value) = 'number';
+              IF total >= coalesce((config #>> '{notification_threshold,critical_differences}')::numeric, 50) THEN
+                severity := 'critical';
+              ELSIF severity = 'ok' AND total >= coalesce((config #>> '{notification_threshold,min_differences}')::numeric, 5) THEN
+                severity := 'warning';
+              END IF;
+              RETURN metrics || jsonb_build_object('severity', severity);
+            END $$;
+
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
             -- A null token is the queue's own decision; any other must be current. Gives the ids that ended.
             CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[])
@@ -71,6 +87,7 @@ extension Migration {
                   children.metrics := jsonb_set(children.metrics, '{duration_ms}',
                     to_jsonb((extract(epoch FROM clock_timestamp() - parent.started_at) * 1000)::bigint));
                 END IF;
+                children.metrics := weigh_differences(children.metrics, (SELECT config FROM job_configurations WHERE id = parent.job_config_id));
                 IF parent.progress ? 'total' THEN
                   UPDATE job_live SET progress = jsonb_set(progress, '{done}', progress -> 'total') WHERE id = parent.id;
                 END IF;
@@ -233,6 +250,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents, archive_executions;
             DROP AGGREGATE sum_metrics(jsonb);
-            DROP FUNCTION add_metrics;
+            DROP FUNCTION add_metrics, weigh_differences;
             """#)
 }

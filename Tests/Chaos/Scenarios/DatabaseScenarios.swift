@@ -3,5 +3,24 @@ import TestSupport
 
 /// R20 to R32: what happens to PostgreSQL.
 extension Catalogue {
-    static let database: [Failure] = []
+    static let database: [Failure] = [
+        Failure(
+            number: "R20", name: "PostgreSQL restarts, its postmaster is killed, every session is terminated",
+            evidence: [
+                .scenario(restarts), .scenario(terminations), .scenario(badNetwork),
+                .tests([
+                    "PostgresTests.FaultTests/terminated", "PostgresTests.FaultTests/restart", "PostgresTests.FaultTests/killed",
+                    "PostgresTests.FaultTests/refused", "Acceptance.DatabaseOutageTests/restarts",
+                ]),
+            ]),
+        Failure(
+            number: "R21", name: "a connection is lost under COMMIT",
+            evidence: [
+                .scenario(commitCuts),
+                .tests([
+                    "PostgresTests.TransactionTests/commitCut", "PostgresTests.TransactionTests/randomCuts",
+                    "Acceptance.DatabaseOutageTests/cutCommit",
+                ]),
+            ]),
+    ]
 }
