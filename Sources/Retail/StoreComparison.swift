@@ -32,7 +32,7 @@ actor StoreComparison {
             offered: offered, listing: listing, windows: try windows(of: listing, published: published.window), kinds: options.kinds)
         metrics.differences = comparison.counts()
         try await record(metrics.differences.isEmpty ? nil : comparison)
-        Failpoint.reach("compare.recorded")
+        assert(Failpoint.reach("compare.recorded"))
         let total = metrics.differences.values.reduce(0, +)
         context.log(
             total == 0 ? .info : .warning,
