@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto"),
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CJSON",
             cxxSettings: [.unsafeFlags(["-O2"])],
@@ -54,7 +55,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "chimera-sandbox",
-            dependencies: ["CMicroHTTPD", "Runtime"],
+            dependencies: ["CMicroHTTPD", "COpenSSL", "Runtime"],
             swiftSettings: strict),
 
         // Tests
