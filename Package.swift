@@ -76,6 +76,9 @@ let package = Package(
         tests("CronTests", ["Cron"]),
         tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
+        tests(
+            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
+            excluding: ["Goldens"]),
         tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),

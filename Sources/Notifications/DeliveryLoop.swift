@@ -12,6 +12,8 @@ package final class DeliveryLoop: Sendable {
     static let housekeepingInterval: Duration = .seconds(3600)
     /// How long a transport may take for one message.
     package static let patience: Duration = .seconds(45)
+    /// How long a pause that was read is believed.
+    static let longestTrust: Duration = .seconds(10)
     /// Messages side by side to one channel that does not fold.
     static let mostAtOnce = 4
 
@@ -159,7 +161,7 @@ package final class DeliveryLoop: Sendable {
                 case .nothingDue: return
                 case .attempted: continue
                 case .wait(let length) where length > ChannelSender.longestWait:
-                    state.withLock { $0.notBefore[channel] = MonotonicClock.now() + length }
+                    state.withLock { $0.notBefore[channel] = MonotonicClock.now() + min(length, Self.longestTrust) }
                     return
                 case .wait(let length): await pause(length, until: shutdown, wakes: false)
                 }

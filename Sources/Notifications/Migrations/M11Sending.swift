@@ -34,9 +34,11 @@ extension Migration {
           SELECT * INTO l FROM delivery_lanes AS k WHERE k.lane = place FOR UPDATE;
           moment := clock_timestamp();
           last_sent := l.sent_at[cardinality(l.sent_at)];
-          -- Never further ahead than the rate can ask: the server's clock may have jumped back.
-          free_at := greatest(l.paused_until, least(moment + interval '1 minute',
-            greatest(last_sent + spacing, l.sent_at[cardinality(l.sent_at) - per_minute + 1] + interval '1 minute')));
+          free_at := greatest(last_sent + spacing, l.sent_at[cardinality(l.sent_at) - per_minute + 1] + interval '1 minute');
+          IF free_at > moment + interval '1 minute' THEN
+            free_at := moment + interval '1 minute';   -- the rate cannot ask for more: the server's clock jumped back
+          END IF;
+          free_at := greatest(free_at, l.paused_until);
           SELECT * INTO first FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
           ORDER BY d.next_attempt_at, d.id LIMIT 1;
           IF NOT FOUND THEN
