@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto"),
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CJSON",
             cxxSettings: [.unsafeFlags(["-O2"])],
@@ -67,7 +68,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "chimera-sandbox",
-            dependencies: ["CMicroHTTPD", "Runtime"],
+            dependencies: ["CMicroHTTPD", "COpenSSL", "Runtime"],
             swiftSettings: strict),
 
         // Tests
@@ -91,8 +92,9 @@ let package = Package(
         tests(
             "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
             excluding: ["Goldens"]),
-        tests("PartnersTests", ["Partners", "Retail", "Networking", "TestSupport"], needsPrograms: true),
+        tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
+        tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
         tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         fuzzing,
