@@ -18,6 +18,19 @@ func tests(
         swiftSettings: strict)
 }
 
+// `scripts/fuzz` makes a program of the fuzz targets, with libFuzzer; everywhere else they are a test target.
+let fuzzed: [Target.Dependency] = ["Cron", "JobQueue", "Networking", "Partners", "Postgres", "Retail", "Runtime", "Secrets"]
+let fuzzing: Target =
+    if let library = Context.environment["CHIMERA_LIBFUZZER"] {
+        .executableTarget(
+            name: "fuzz", dependencies: fuzzed, path: "Tests/Fuzzing", exclude: ["FuzzingTests.swift", "Mutator.swift"],
+            swiftSettings: strict + [.enableExperimentalFeature("Extern")],
+            linkerSettings: [.unsafeFlags([library]), .linkedLibrary("stdc++")])
+    } else {
+        .testTarget(
+            name: "Fuzzing", dependencies: fuzzed + ["TestSupport"], path: "Tests/Fuzzing", exclude: ["Program"], swiftSettings: strict)
+    }
+
 let package = Package(
     name: "chimera",
     products: [
@@ -44,7 +57,7 @@ let package = Package(
         module("JobQueue", ["Cron", "Postgres", "Runtime"]),
         module("Retail", ["Cron", "JobQueue", "Postgres", "Runtime"]),
         module("Partners", ["Retail", "Networking", "Secrets", "CJSON", "Runtime"]),
-        module("Notifications", ["JobQueue"]),
+        module("Notifications", ["JobQueue", "Postgres", "Networking", "Secrets", "Runtime"]),
         .executableTarget(
             name: "chimera",
             dependencies: [
@@ -79,6 +92,7 @@ let package = Package(
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
         tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
+        fuzzing,
         tests("Style", []),
     ],
     swiftLanguageModes: [.v6],

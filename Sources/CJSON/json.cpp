@@ -88,7 +88,17 @@ struct reading {
         std::string_view token = value.raw_json_token();
         switch (token.empty() ? '\0' : token[0]) {
         case '"': out = text(trimmed(token)); return SUCCESS;
-        case '{': out = {nullptr, 0, CJSON_OBJECT}; return SUCCESS;
+        case '{': {
+            out = {nullptr, 0, CJSON_OBJECT};
+            if (!counting) { return SUCCESS; }
+            ondemand::object members;
+            if (auto error = value.get_object().get(members)) { return error; }
+            for (auto member : members) {
+                if (auto error = member.error()) { return error; }
+                out.length++;
+            }
+            return SUCCESS;
+        }
         case '[': {
             out = {nullptr, 0, CJSON_LIST};
             if (!counting) { return SUCCESS; }

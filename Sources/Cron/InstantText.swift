@@ -7,15 +7,34 @@ package func iso8601(_ instant: Int64, in zone: TimeZoneRules) -> String {
     return "\(zone.local(at: instant))\(offset < 0 ? "-" : "+")\(padded(size / 3_600, to: 2)):\(padded(size / 60 % 60, to: 2))\(seconds)"
 }
 
-/// Reads an instant in ISO 8601 as Unix seconds, fractions cut off: `2026-11-21T05:10:00-03:00`, with `Z`, without seconds, with a
-/// space for the `T`; without an offset, or as a date alone, it is the wall time (midnight) of `defaultZone`.
+/// A time as a text in ISO 8601 names it: `2026-11-21T05:10:00-03:00`, with `Z`, without seconds, with a space for the `T`, or a date
+/// alone, which is its midnight. Fractions of a second are cut off.
+package enum WrittenTime: Hashable, Sendable {
+    /// Without an offset: what a wall clock shows somewhere.
+    case wall(LocalDateTime)
+    /// With one: Unix seconds.
+    case instant(Int64)
+
+    /// Throws when the text names no time.
+    package init(_ text: String) throws(InstantError) {
+        guard text.utf8.count <= 64 else { throw InstantError(text: text) }
+        var scanner = InstantScanner(rest: text.utf8[...])
+        guard let local = scanner.localDateTime() else { throw InstantError(text: text) }
+        if scanner.rest.isEmpty {
+            self = .wall(local)
+        } else {
+            guard scanner.sawTime, let offset = scanner.offset(), scanner.rest.isEmpty else { throw InstantError(text: text) }
+            self = .instant(local.wall - offset)
+        }
+    }
+}
+
+/// Reads a `WrittenTime` as Unix seconds; one without an offset is the wall time of `defaultZone`.
 package func parseInstant(_ text: String, defaultZone: TimeZoneRules) throws(InstantError) -> Int64 {
-    guard text.utf8.count <= 64 else { throw InstantError(text: text) }
-    var scanner = InstantScanner(rest: text.utf8[...])
-    guard let local = scanner.localDateTime() else { throw InstantError(text: text) }
-    if scanner.rest.isEmpty { return defaultZone.instant(of: local) }
-    guard scanner.sawTime, let offset = scanner.offset(), scanner.rest.isEmpty else { throw InstantError(text: text) }
-    return local.wall - offset
+    switch try WrittenTime(text) {
+    case .wall(let local): defaultZone.instant(of: local)
+    case .instant(let instant): instant
+    }
 }
 
 /// A text that names no instant.

@@ -14,7 +14,7 @@ package struct TimeZoneRules: Sendable {
     /// Universal time, which needs no file.
     package static let utc = TimeZoneRules(name: "UTC", table: ZoneTable(initialOffset: 0, changes: [], rule: nil))
 
-    private init(name: String, table: ZoneTable) {
+    init(name: String, table: ZoneTable) {
         self.name = name
         self.table = table
     }

@@ -49,10 +49,20 @@ struct Attempt: Sendable {
 
     /// What the queue does with a run whose `timeout_seconds` passed.
     func timeout(_ run: ClaimedRun, _ configuration: JobConfiguration?) -> RunOutcome {
-        guard let configuration else { return .interrupted(.interruption, delay: nil) }
+        guard let configuration else { return interruption(run, nil) }
         let error = RunError(
             code: "TIMEOUT", message: "it did not end within \(configuration.timeout.operatorText) (timeout_seconds)", isRetryable: true)
         return failure(error, run: run, configuration: configuration, timedOut: true)
+    }
+
+    /// What the queue does with a run that is stopped through no fault of its own: handed back, due when what it started is over.
+    func interruption(_ run: ClaimedRun, _ configuration: JobConfiguration?) -> RunOutcome {
+        let windDown = windDown(configuration)
+        return .interrupted(.interruption, delay: windDown > .zero ? windDown : nil)
+    }
+
+    private func windDown(_ configuration: JobConfiguration?) -> Duration {
+        configuration.flatMap { jobs[$0.jobType]?.windDown } ?? .zero
     }
 
     /// Tried again while attempts are left and the error may pass; failed otherwise.
@@ -62,9 +72,10 @@ struct Attempt: Sendable {
             log(run, .error, "attempt \(run.attempt) of \(run.maxAttempts) failed for good: \(runError.message)")
             return .failed(runError, timedOut: timedOut)
         }
-        let delay = RetryPolicy.delay(
+        let policy = RetryPolicy.delay(
             afterFailures: run.failures + 1, base: configuration.retryDelay, retryAfter: runError.retryAfter,
             jitter: .random(in: -0.2...0.2))
+        let delay = timedOut ? max(policy, windDown(configuration)) : policy
         log(
             run, .warning,
             "attempt \(run.attempt) of \(run.maxAttempts) failed: \(runError.message); tried again in \(delay.operatorText)")

@@ -73,7 +73,7 @@ final class Claimer: Sendable {
     private func claim(_ room: Int, after mark: Watermark) async throws -> [ClaimedRun] {
         let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark))
         guard !rows.isEmpty else { return [] }
-        Failpoint.reach("claim.committed")
+        assert(Failpoint.reach("claim.committed"))
         let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }
         do {
             let known = try await configurations.configurations(of: Set(claimed.map(\.jobConfigID)))

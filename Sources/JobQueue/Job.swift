@@ -6,6 +6,14 @@ import Runtime
 package protocol Job: Sendable {
     /// Runs one attempt. Throws `RunError`, `RunPostponed`, `PostgresError`, or anything else (tried again).
     func run(_ context: RunContext) async throws -> JobResult
+
+    /// How long what it started may go on once its task was cancelled: a run that is handed back or tried again is due after that.
+    var windDown: Duration { get }
+}
+
+extension Job {
+    /// Most jobs start nothing that outlives their task.
+    package var windDown: Duration { .zero }
 }
 
 /// What a run may use: its row, its job's configuration, and fenced ways to write.
@@ -37,12 +45,18 @@ package final class RunContext: Sendable {
 
     /// Throws unless this run may still cause effects: called right before every request to a partner.
     package func checkHold() throws {
-        Failpoint.reach("request.before")
+        assert(Failpoint.reach("request.before"))
         try Task.checkCancellation()
         guard lease.isHeld else {
             throw LeaseLost()
         }
     }
+
+    /// How long the lease surely holds from now, without the margin; below zero when it does not.
+    var leaseRemaining: Duration { lease.remaining }
+
+    /// What the worker keeps of its lease to come to an end in.
+    var leaseMargin: Duration { lease.margin }
 
     /// Waits for a moment that lies ahead, while other runs use this one's slot.
     package func wait(for length: Duration) async throws {
@@ -59,7 +73,7 @@ package final class RunContext: Sendable {
             guard try await !transaction.query(QueueStatements.fence(id: self.run.id, token: self.run.token)).isEmpty else {
                 throw FencedOff()
             }
-            Failpoint.reach("fenced.before-commit")
+            assert(Failpoint.reach("fenced.before-commit"))
             return value
         }
     }

@@ -13,8 +13,14 @@ package final class Lease: Sendable {
     }
 
     /// Whether the lease still holds now, by a clock that counts suspension; a sixth of it is kept as a margin.
-    package var isHeld: Bool {
-        heldUntil.withLock { $0.map { MonotonicClock.now() < $0 - length / 6 } ?? false }
+    package var isHeld: Bool { remaining > .zero }
+
+    /// What is kept of it to come to an end in.
+    var margin: Duration { length / 6 }
+
+    /// How long it holds from now, the margin kept; not above zero when it does not.
+    var remaining: Duration {
+        heldUntil.withLock { $0.map { $0 - margin - MonotonicClock.now() } ?? .zero }
     }
 
     /// The database renewed the lease after `askedAt`, so it holds until `askedAt` + `length` at least.

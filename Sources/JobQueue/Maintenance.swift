@@ -1,7 +1,7 @@
 import Postgres
 import Runtime
 
-/// Keeps the queue's tables going: rescue, late rows of changed jobs, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
+/// Keeps the queue's tables going: rescue, late rows of changed jobs, waits without end, parents, partitions, old workers. Every worker and every scheduler runs it; it is no job in
 /// the queue it looks after.
 package struct Maintenance: Sendable {
     private static let rescueBatch = 500
@@ -41,12 +41,14 @@ package struct Maintenance: Sendable {
         }
         _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: withHousekeeping))
         var rescued = 0
-        while true {
-            let batch = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch)).first?.get("rescued", as: Int.self) ?? 0
-            rescued += batch
-            if batch < Self.rescueBatch { break }
+        var last: ExecutionID? = Watermark.start.id
+        while let page = last {
+            let row = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch, after: page)).first
+            rescued += try row?.get("rescued", as: Int.self) ?? 0
+            last = try row?.getIfPresent("last_id")
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
+        _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)
         return rescued
     }

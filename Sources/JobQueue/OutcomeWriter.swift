@@ -90,9 +90,9 @@ final class OutcomeWriter: Sendable {
         }
         do {
             try await writeLogs()
-            if !outcomes.isEmpty { Failpoint.reach("ends.before") }
+            if !outcomes.isEmpty { assert(Failpoint.reach("ends.before")) }
             try await write(outcomes)
-            if !outcomes.isEmpty { Failpoint.reach("ends.committed") }
+            if !outcomes.isEmpty { assert(Failpoint.reach("ends.committed")) }
         } catch {
             unwritten.withLock { unwritten in
                 unwritten.waiting.insert(contentsOf: unwritten.writing, at: 0)

@@ -101,9 +101,11 @@ enum QueueStatements {
 
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let sweepParents: SQL = "SELECT sweep_parents()"
+    static let expireWaits: SQL = "SELECT expire_waits()"
 
-    static func rescue(batch: Int) -> SQL {
-        "SELECT rescue_executions(\(batch)) AS rescued"
+    /// One page of lost runs, behind the last one of the page before.
+    static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {
+        "SELECT rescued, last_id::text FROM rescue_executions(\(batch), \(last)::uuid)"
     }
 
     /// Rows that a change of their job did not see; `looksAtAll`: not only of jobs that changed in the last hour.

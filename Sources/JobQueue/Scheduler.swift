@@ -120,7 +120,7 @@ package struct Scheduler: Sendable {
         }
         onProgress()
         guard report.found > 0 else { return report }
-        Failpoint.reach("tick.committed")
+        assert(Failpoint.reach("tick.committed"))
         let fields = [
             "schedules": "\(report.decided.count)", "due_times": "\(report.dueTimes)", "executions": "\(report.enqueued)",
             "cancelled": "\(report.cancelled)",

@@ -77,7 +77,7 @@ struct SchedulerTick: Sendable {
             report.cancelled = try rows.first?.get("cancelled") ?? 0
         }
         report.enqueued = try await transaction.query(ScheduleStatements.record(report.decided)).affectedRows
-        Failpoint.reach("tick.recorded")
+        assert(Failpoint.reach("tick.recorded"))
     }
 
     private static func liveExecutions(

@@ -65,7 +65,7 @@ package struct Worker: Sendable {
         let slots = Slots(count: settings.slots, roomWakeup: claimWakeup, execute: attempt.run, onSettled: outcomes.submit)
         let keeper = LeaseKeeper(
             identity: identity, lease: lease, pool: leasePool, runningCount: { slots.activeCount }, onRenewed: {},
-            onLost: { slots.stop { _, _ in .interrupted(.interruption, delay: nil) } })
+            onLost: { slots.stop(as: attempt.interruption) })
         let claimer = Claimer(
             identity: identity, pool: queuePool, slots: slots, lease: lease, wakeup: claimWakeup, leaveWhenDrained: settings.drains,
             onProgress: onProgress)
@@ -92,7 +92,7 @@ package struct Worker: Sendable {
                 claimWakeup.signal()
             }
             await claim(claimer, until: shutdown) { slots.heldCount == 0 && outcomes.unwrittenCount == 0 }
-            await drain(slots, outcomes, until: shutdown)
+            await drain(slots, attempt, until: shutdown)
             services.cancelAll()
         }
         await flush(outcomes)
@@ -126,7 +126,7 @@ package struct Worker: Sendable {
     }
 
     /// Lets runs finish until the deadline, then hands them back.
-    private func drain(_ slots: Slots, _ outcomes: OutcomeWriter, until shutdown: ShutdownSignal) async {
+    private func drain(_ slots: Slots, _ attempt: Attempt, until shutdown: ShutdownSignal) async {
         slots.refuse(slots.close())
         if slots.heldCount > 0 { logger.notice("waits for its runs", ["runs": "\(slots.heldCount)"]) }
         let deadline = shutdown.deadline ?? .zero
@@ -136,7 +136,7 @@ package struct Worker: Sendable {
         }
         if slots.heldCount > 0 {
             logger.notice("hands its runs back", ["runs": "\(slots.heldCount)"])
-            slots.stop { _, _ in .interrupted(.interruption, delay: nil) }
+            slots.stop(as: attempt.interruption)
         }
     }
 

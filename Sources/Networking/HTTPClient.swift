@@ -9,7 +9,7 @@ package final class HTTPClient: Sendable {
 
     /// Starts the loop's thread.
     package init() {
-        loop.start()
+        loop.start(name: "http")
     }
 
     deinit {

@@ -61,13 +61,12 @@ extension HTTPRequest {
         _ = ccurl_set_long(easy, CURLOPT_BUFFERSIZE, 128 << 10)
         // Without this, letting go of a transfer would wait for its resolver thread, and every other transfer with it.
         _ = ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
-        _ = ccurl_set_private_sockets(easy)
     }
 
     private func setLimits(_ easy: UnsafeMutableRawPointer) {
         _ = ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connectTimeout.wholeMilliseconds)
         _ = ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, timeout.wholeMilliseconds)
-        _ = ccurl_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(maximumBodyBytes))
+        if !needsHeaderOnly { _ = ccurl_set_offset(easy, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(maximumBodyBytes)) }
         if let lowSpeedLimit {
             _ = ccurl_set_long(easy, CURLOPT_LOW_SPEED_LIMIT, lowSpeedLimit.bytesPerSecond)
             _ = ccurl_set_long(easy, CURLOPT_LOW_SPEED_TIME, max(1, Int(lowSpeedLimit.duration.components.seconds)))
@@ -77,7 +76,7 @@ extension HTTPRequest {
 
 extension Duration {
     /// At least 1, since libcurl takes 0 for "no limit".
-    fileprivate var wholeMilliseconds: Int {
+    var wholeMilliseconds: Int {
         max(1, Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000))
     }
 }

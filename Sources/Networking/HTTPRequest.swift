@@ -40,6 +40,11 @@ package struct HTTPRequest: Sendable {
     package var proxy: String?
     /// A PEM file with the authorities to trust; the system's when nil.
     package var caFile: String?
+    /// Connects to no address of a private network, whatever the host's name or spelling; a proxy's address counts, the host's behind it
+    /// does not.
+    package var avoidsPrivateNetwork = false
+    /// An answer counts once its header is whole: a body that is too long, breaks off or never ends is cut.
+    package var needsHeaderOnly = false
 
     /// Makes a request with default limits.
     package init(_ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {

@@ -26,6 +26,8 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case invalidRequest
         case resolve
         case connect
+        /// The host has no address outside of private networks, and the request avoids those.
+        case privateNetwork
         case tls
         case timeout
         /// The connection broke before the answer was whole.

@@ -18,6 +18,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
     private var headers: [String: String] = [:]
     private var headerBytes = 0
     private var isTooLarge = false
+    private var isHeaderWhole = false
+    private var hasAvoidedAddress = false
 
     init(_ request: HTTPRequest, body: ResponseBody) {
         self.request = request
@@ -51,13 +53,18 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         _ = ccurl_set_error_buffer(easy, errorText)
         _ = ccurl_set_body_function(easy, receiveBody, context)
         _ = ccurl_set_header_function(easy, receiveHeader, context)
+        if request.avoidsPrivateNetwork {
+            _ = ccurl_set_socket_function(easy, openPublicSocket, context)
+        } else {
+            _ = ccurl_set_private_sockets(easy)
+        }
         return easy
     }
 
     func finish(_ result: CURLcode) -> UnsafeMutableRawPointer? {
         guard let easy else { return nil }
         defer { free(easy) }
-        if result == CURLE_OK {
+        if result == CURLE_OK || (request.needsHeaderOnly && isHeaderWhole) {
             let status = ccurl_long(easy, CURLINFO_RESPONSE_CODE)
             outcome.resume(with: .success(HTTPResponse(status: status, headers: headers, body: body)))
         } else {
@@ -66,8 +73,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
             // "Unsupported protocol" is also what libcurl calls an answer that is not HTTP.
             if kind == .invalidRequest, hasBegun { kind = .malformed }
             if kind == .malformed, wasKeptConnection(easy) { return restart() }
-            let detail = kind == .bodyTooLarge ? "more than \(request.maximumBodyBytes) bytes" : describe(result)
-            fail(kind, detail, mayHaveArrived: hasBegun)
+            if kind == .connect, hasAvoidedAddress { kind = .privateNetwork }
+            fail(kind, describe(kind, result), mayHaveArrived: hasBegun)
         }
         return nil
     }
@@ -95,9 +102,14 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         outcome.resume(with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message)))
     }
 
-    private func describe(_ result: CURLcode) -> String {
-        let text = String(cString: errorText)
-        return text.isEmpty ? String(cString: curl_easy_strerror(result)) : text
+    private func describe(_ kind: HTTPFailure.Kind, _ result: CURLcode) -> String {
+        switch kind {
+        case .bodyTooLarge: return "more than \(request.maximumBodyBytes) bytes"
+        case .privateNetwork: return "the address lies in a private network"
+        default:
+            let text = String(cString: errorText)
+            return text.isEmpty ? String(cString: curl_easy_strerror(result)) : text
+        }
     }
 
     /// Frees a handle; the header list goes with the last one, since every attempt points to the same.
@@ -108,6 +120,9 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
 
     fileprivate func take(body bytes: UnsafeRawBufferPointer) -> Bool {
         guard body.count + bytes.count <= request.maximumBodyBytes else {
+            if request.needsHeaderOnly {
+                body.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(request.maximumBodyBytes - body.count)))
+            }
             isTooLarge = true
             return false
         }
@@ -119,11 +134,25 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         return true
     }
 
+    /// A socket for an address that is not private; none for others.
+    fileprivate func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let count = Int(ccurl_address_bytes(address, &bytes))
+        guard PublicNetwork.contains(Array(bytes.prefix(count))) else {
+            hasAvoidedAddress = true
+            return CURL_SOCKET_BAD
+        }
+        return ccurl_make_socket(address)
+    }
+
     fileprivate func take(headerLine bytes: UnsafeRawBufferPointer) -> Bool {
         headerBytes += bytes.count
         guard headerBytes <= Self.maximumHeaderBytes else { return false }
         if bytes.starts(with: "HTTP/".utf8) {
             headers = [:]  // an interim answer (100, 103) came before
+            isHeaderWhole = false
+        } else if bytes.allSatisfy({ $0 == 0x0D || $0 == 0x0A }) {
+            isHeaderWhole = easy.map { ccurl_long($0, CURLINFO_RESPONSE_CODE) >= 200 } ?? false
         } else if let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
             let name = String(decoding: bytes[..<colon], as: UTF8.self).lowercased()
             let value = bytes[(colon + 1)...].trimmingWhiteSpace()
@@ -143,6 +172,13 @@ private func receiveHeader(bytes: UnsafeMutablePointer<CChar>?, size: Int, count
     guard let context else { return 0 }
     let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
     return transfer.take(headerLine: UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}
+
+private func openPublicSocket(
+    context: UnsafeMutableRawPointer?, purpose: curlsocktype, address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let context, let address else { return CURL_SOCKET_BAD }
+    return Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue().openSocket(address)
 }
 
 extension Slice<UnsafeRawBufferPointer> {

@@ -10,7 +10,8 @@ package enum RetryAfter {
         let text = header.trimmingCharacters(in: .whitespaces)
         guard !text.isEmpty else { return nil }
         if text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) {
-            return text.utf8.count > 9 ? maximum : min(maximum, .seconds(Int(text) ?? 0))
+            let significant = text.drop { $0 == "0" }
+            return significant.utf8.count > 9 ? maximum : min(maximum, .seconds(Int(significant) ?? 0))
         }
         guard let seconds = HTTPDate.secondsSince1970(text) else { return nil }
         let wait = Double(seconds) - now.timeIntervalSince1970

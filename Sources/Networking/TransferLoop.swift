@@ -13,8 +13,8 @@ protocol Transfer: AnyObject, Sendable {
 }
 
 /// The thread that runs `curl_multi_poll` and alone touches easy handles; everybody else leaves a command and wakes it.
-// @unchecked: `multi` is used by the loop's thread, but for `curl_multi_wakeup`, which libcurl allows from any; `running` and
-// `handles` belong to the loop's thread. The thread keeps this object alive, so `deinit` runs after the last use.
+// @unchecked: `multi` is used by the loop's thread, but for `curl_multi_wakeup`, which libcurl allows from any, and which is called under
+// the inbox's lock while it is not closed; `running` and `handles` belong to the loop's thread.
 final class TransferLoop: @unchecked Sendable {
     private enum Command {
         case start(any Transfer)
@@ -24,6 +24,7 @@ final class TransferLoop: @unchecked Sendable {
     private struct Inbox {
         var commands: [Command] = []
         var isStopped = false
+        var isClosed = false
     }
 
     private static let isLibraryReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
@@ -42,20 +43,19 @@ final class TransferLoop: @unchecked Sendable {
         _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, Self.keptConnections)
     }
 
-    deinit {
-        curl_multi_cleanup(multi)
-    }
-
-    func start() {
-        let thread = Thread { while self.turn() {} }
-        thread.name = "http"
+    /// To be called once.
+    func start(name: String) {
+        let thread = Thread {
+            while self.turn() {}
+            self.close()
+        }
+        thread.name = name
         thread.start()
     }
 
-    /// Ends the thread; transfers under way are aborted.
+    /// Ends the thread; transfers under way are aborted. Returns at once: leaving a server may take a while, which the thread does.
     func stop() {
-        inbox.withLock { $0.isStopped = true }
-        curl_multi_wakeup(multi)
+        tell { $0.isStopped = true }
     }
 
     func submit(_ transfer: any Transfer) {
@@ -68,8 +68,20 @@ final class TransferLoop: @unchecked Sendable {
     }
 
     private func send(_ command: Command) {
-        inbox.withLock { $0.commands.append(command) }
-        curl_multi_wakeup(multi)
+        tell { $0.commands.append(command) }
+    }
+
+    private func tell(_ change: (inout Inbox) -> Void) {
+        inbox.withLock { inbox in
+            guard !inbox.isClosed else { return }
+            change(&inbox)
+            curl_multi_wakeup(multi)
+        }
+    }
+
+    private func close() {
+        inbox.withLock { $0.isClosed = true }
+        curl_multi_cleanup(multi)
     }
 
     /// One turn: take commands, move bytes, tell what ended, sleep until something happens. False when it was the last.

@@ -25,6 +25,16 @@ enum CresceVendasAnswer {
         return carried.contains(where: saysSomething) ? .error : nil
     }
 
+    /// The same of a table's marks, for documents that are too large or too odd to be read whole.
+    static func objection(code: JSONCell, errors: [JSONCell]) -> Objection? {
+        if !code.isAbsent, !code.isNull {
+            let number = code.isNumber ? code.wholeNumber : code.isString ? Int64(String(decoding: code.bytes, as: UTF8.self)) : nil
+            guard let number else { return .unreadableCode }
+            guard (200..<300).contains(number) else { return .status(Int(number)) }
+        }
+        return errors.contains { !($0.isAbsent || $0.isNull || $0.isFalse || $0.isEmpty) } ? .error : nil
+    }
+
     /// `null`, `false`, `""`, `[]` and `{}` stand for "no error".
     private static func saysSomething(_ value: JSONValue?) -> Bool {
         switch value {
@@ -42,17 +52,24 @@ extension PartnerConnection {
     func accept(_ response: HTTPResponse, document: JSONValue?, purpose: String) throws(PartnerFailure) {
         let messages = PartnerMessages.all(in: document)
         guard response.isSuccess else { throw refusal(response, messages: messages, purpose: purpose) }
-        switch document.flatMap({ CresceVendasAnswer.objection(in: $0) }) {
-        case nil: return
+        guard let objection = document.flatMap({ CresceVendasAnswer.objection(in: $0) }) else { return }
+        throw failure(objection, response, messages: messages, purpose: purpose)
+    }
+
+    /// A 2xx answer whose content says no.
+    func failure(
+        _ objection: CresceVendasAnswer.Objection, _ response: HTTPResponse, messages: [String], purpose: String
+    ) -> PartnerFailure {
+        switch objection {
         case .status(let status):
-            throw refusal(response, status: status, messages: messages, purpose: purpose)
+            return refusal(response, status: status, messages: messages, purpose: purpose)
         case .error:
             let detail = PartnerMessages.joined(messages, redactor: redactor)
-            throw PartnerFailure(
+            return PartnerFailure(
                 code: "REFUSED", message: sentence(purpose, "the partner reports an error\(detail.isEmpty ? "." : ": \(detail)")"),
                 isRetryable: false, httpStatus: response.status)
         case .unreadableCode:
-            throw unusable("WRONG_SHAPE", "response.code is no status", response, purpose: purpose)
+            return unusable("WRONG_SHAPE", "response.code is no status", response, purpose: purpose)
         }
     }
 }

@@ -49,7 +49,7 @@ package struct CresceVendasTarget: CampaignTarget {
     }
 
     /// See `CampaignTarget`.
-    package func list(registration: String, day: String, gate: any RequestGate) async throws -> [ListedLine] {
+    package func list(registration: String, day: String, gate: any RequestGate) async throws -> Listing {
         let purpose = "listing of store \(registration) on \(day)"
         let path = PercentEncoding.path(
             configuration.listingPath,

@@ -50,8 +50,8 @@ package struct IntegrationProbe: Sendable {
     private func probeCresceVendas(registration: String?, day: String, gate: any RequestGate) async throws -> [String] {
         let target = try CresceVendasTarget(integration: integration, client: client)
         guard let registration else { return ["Configuration accepted; no store to list: give one to read its campaign of the day."] }
-        let lines = try await target.list(registration: registration, day: day, gate: gate)
-        return ["Store \(registration): \(lines.count) lines listed for \(day)."]
+        let listing = try await target.list(registration: registration, day: day, gate: gate)
+        return ["Store \(registration): \(listing.lines.count) lines listed for \(day)."]
     }
 }
 

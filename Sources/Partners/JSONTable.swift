@@ -121,8 +121,10 @@ struct JSONCell {
     var isString: Bool { raw.kind == CJSON_STRING.rawValue }
     var isNumber: Bool { raw.kind == CJSON_NUMBER.rawValue }
     var isList: Bool { raw.kind == CJSON_LIST.rawValue }
+    var isObject: Bool { raw.kind == CJSON_OBJECT.rawValue }
     var isRepeated: Bool { raw.kind == CJSON_REPEATED.rawValue }
-    var isEmpty: Bool { raw.length == 0 }
+    /// An empty text; as a mark, also a list or an object without anything in it.
+    var isEmpty: Bool { raw.length == 0 && (isString || isList || isObject) }
 
     /// A string's text or a literal's; nothing for lists, objects and absent values.
     var bytes: UnsafeBufferPointer<UInt8> {
@@ -149,6 +151,13 @@ struct JSONCell {
         if isAbsent || isNull { return .absent }
         let cents = isNumber ? DecimalText.cents(number: bytes) : isString ? DecimalText.cents(string: bytes) : nil
         return cents.map { .amount($0) } ?? .unreadable
+    }
+}
+
+extension JSONCell: Equatable {
+    /// The same kind of value with the same bytes.
+    static func == (left: JSONCell, right: JSONCell) -> Bool {
+        left.raw.kind == right.raw.kind && left.bytes.elementsEqual(right.bytes)
     }
 }
 

@@ -32,7 +32,7 @@ extension PartnerConnection {
             case .cancelled: ("CANCELLED", true)
             case .bodyTooLarge: ("TOO_LARGE", false)
             case .malformed: ("NOT_HTTP", false)
-            case .invalidRequest: ("CONFIGURATION", false)
+            case .invalidRequest, .privateNetwork: ("CONFIGURATION", false)
             }
         return PartnerFailure(
             code: code, message: sentence(purpose, redactor.line(failure.message)), isRetryable: isRetryable,

@@ -79,18 +79,16 @@ struct RPLogin: Sendable {
         return lifetime > .zero && lifetime <= .seconds(86_400) ? lifetime : nil
     }
 
-    /// Reads `dd/MM/yyyy HH:mm:ss` as UTC-3.
+    /// Reads `dd/MM/yyyy HH:mm:ss` as UTC-3; nil when no clock and no calendar shows it.
     static func secondsSince1970(_ text: String) -> Int? {
         let parts = text.split { $0 == "/" || $0 == " " || $0 == ":" || $0 == "-" }.compactMap { Int($0) }
-        guard parts.count == 6, (1...31).contains(parts[0]), (1...12).contains(parts[1]), (1970...9999).contains(parts[2]) else {
-            return nil
-        }
+        guard parts.count == 6, (1970...9999).contains(parts[2]), let utc = TimeZone(secondsFromGMT: 0) else { return nil }
         var components = DateComponents()
         (components.day, components.month, components.year) = (parts[0], parts[1], parts[2])
-        (components.hour, components.minute, components.second) = (parts[3] + 3, parts[4], parts[5])
+        (components.hour, components.minute, components.second) = (parts[3], parts[4], parts[5])
         var calendar = Calendar(identifier: .gregorian)
-        guard let utc = TimeZone(secondsFromGMT: 0) else { return nil }
         calendar.timeZone = utc
-        return calendar.date(from: components).map { Int($0.timeIntervalSince1970) }
+        guard components.isValidDate(in: calendar), let date = calendar.date(from: components) else { return nil }
+        return Int(date.timeIntervalSince1970) + 3 * 3600
     }
 }

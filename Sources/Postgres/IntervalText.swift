@@ -56,7 +56,7 @@ struct TextCursor {
                 offset += seconds
             }
         }
-        return sign * offset
+        return offset < 200_000 ? sign * offset : nil
     }
 
     /// Reads an optional sign.
@@ -65,7 +65,9 @@ struct TextCursor {
 
 /// `interval` as PostgreSQL writes it.
 enum IntervalText {
-    private static let microsecondsPerDay = 86_400_000_000
+    /// In 128 bits no text of a result can overflow; PostgreSQL's own intervals end at 178,000,000 years.
+    private static let microsecondsPerDay: Int128 = 86_400_000_000
+    private static let longest: Int128 = 200_000_000 * 366 * microsecondsPerDay
 
     static func text(of duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
@@ -86,13 +88,13 @@ enum IntervalText {
         return text.withUTF8 { bytes in
             var cursor = TextCursor(bytes)
             let micros = cursor.takes("P") ? iso(&cursor) : traditional(&cursor)
-            return micros.map { .microseconds($0) }
+            return micros.flatMap { $0.magnitude <= longest.magnitude ? .microseconds($0) : nil }
         }
     }
 
     /// `1Y2M3DT4H5M6.789S` behind the `P`; every number may have a sign.
-    private static func iso(_ text: inout TextCursor) -> Int? {
-        var total = 0
+    private static func iso(_ text: inout TextCursor) -> Int128? {
+        var total: Int128 = 0
         var isTime = false
         while !text.isAtEnd {
             if text.takes("T") {
@@ -100,7 +102,7 @@ enum IntervalText {
                 continue
             }
             guard let number = signedNumber(&text) else { return nil }
-            let unit: Int
+            let unit: Int128
             if text.takes("Y") {
                 unit = microsecondsPerDay / 4 * 1461
             } else if text.takes("M") {
@@ -114,10 +116,8 @@ enum IntervalText {
             } else {
                 return nil
             }
-            let (product, overflow) = number.whole.multipliedReportingOverflow(by: unit)
-            let (sum, carry) = total.addingReportingOverflow(product)
-            guard !overflow, !carry, number.micros == 0 || unit == 1_000_000 else { return nil }
-            total = sum + number.micros
+            guard number.micros == 0 || unit == 1_000_000 else { return nil }
+            total += Int128(number.whole) * unit + Int128(number.micros)
         }
         return total
     }
@@ -131,17 +131,17 @@ enum IntervalText {
     }
 
     /// `1 year 2 mons -3 days 04:05:06.789`.
-    private static func traditional(_ text: inout TextCursor) -> Int? {
-        var total = 0
+    private static func traditional(_ text: inout TextCursor) -> Int128? {
+        var total: Int128 = 0
         while !text.isAtEnd {
-            let sign = text.sign()
-            guard let number = text.digits() else { return nil }
+            let sign = Int128(text.sign())
+            guard let number = text.digits().map({ Int128($0) }) else { return nil }
             if text.takes(":") {
                 guard let minutes = text.digits(), text.takes(":"), let seconds = text.digits() else { return nil }
-                var micros = ((number * 60 + minutes) * 60 + seconds) * 1_000_000
+                var micros = ((number * 60 + Int128(minutes)) * 60 + Int128(seconds)) * 1_000_000
                 if text.takes(".") {
                     guard let fraction = text.fraction() else { return nil }
-                    micros += fraction
+                    micros += Int128(fraction)
                 }
                 total += sign * micros
             } else if text.takes(" years") || text.takes(" year") {

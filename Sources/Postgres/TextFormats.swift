@@ -139,13 +139,14 @@ enum TimestampText {
         if bytes.first == UInt8(ascii: "i") { return text.takes("infinity") && text.isAtEnd ? .distantFuture : nil }
         if bytes.first == UInt8(ascii: "-") { return text.takes("-infinity") && text.isAtEnd ? .distantPast : nil }
         guard let yearDigits = text.digits(), text.takes("-"), let month = text.digits(), text.takes("-"), let day = text.digits(),
-            (1...12).contains(month), (1...31).contains(day)
+            (1...12).contains(month), (1...31).contains(day), yearDigits < 1_000_000
         else { return nil }
         var seconds = 0
         var micros = 0
         if text.takes(" ") || text.takes("T") {
             if text.takes("BC") { return text.isAtEnd ? instant(1 - yearDigits, month, day, 0, 0) : nil }
-            guard let hour = text.digits(), text.takes(":"), let minute = text.digits(), text.takes(":"), let second = text.digits()
+            guard let hour = text.digits(), text.takes(":"), let minute = text.digits(), text.takes(":"), let second = text.digits(),
+                hour <= 24, minute < 60, second <= 60
             else { return nil }
             seconds = hour * 3600 + minute * 60 + second
             if text.takes(".") {

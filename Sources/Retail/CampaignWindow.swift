@@ -29,8 +29,8 @@ package struct CampaignWindow: Sendable, Equatable {
         }
         guard start < end else { return nil }
         day = date.description
-        startsAt = Self.minuteText(start)
-        endsAt = Self.minuteText(end)
+        startsAt = start.minuteText
+        endsAt = end.minuteText
         startInstant = instant
         endInstant = zone.instant(of: end)
     }
@@ -40,18 +40,14 @@ package struct CampaignWindow: Sendable, Equatable {
         let midnight = LocalDateTime(date: zone.local(at: now).date, hour: 0) ?? zone.local(at: now)
         let lastMinute = LocalDateTime(date: midnight.date, hour: 23, minute: 59) ?? midnight
         day = midnight.date.description
-        startsAt = Self.minuteText(midnight)
-        endsAt = Self.minuteText(lastMinute)
+        startsAt = midnight.minuteText
+        endsAt = lastMinute.minuteText
         startInstant = zone.instant(of: midnight)
         endInstant = zone.instant(of: lastMinute)
     }
 
     private static func local(_ date: CivilDate, minute: Int) -> LocalDateTime? {
         LocalDateTime(date: date, hour: minute / 60, minute: minute % 60)
-    }
-
-    private static func minuteText(_ time: LocalDateTime) -> String {
-        String(time.description.prefix(16))
     }
 }
 

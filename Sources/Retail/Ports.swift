@@ -92,18 +92,57 @@ package struct CampaignLine: Hashable, Sendable {
     }
 }
 
+/// What the target lists for a store on a day. Lines of one campaign share their window, so that a line is five numbers and no text.
+package struct Listing: Sendable {
+    /// Every line in the listing's order; a code may come more than once.
+    package private(set) var lines: [ListedLine] = []
+    /// Every pair of times that lines have, once each.
+    package private(set) var windows: [ListedWindow] = []
+    /// Whether a listing of this shape tells when a line holds.
+    package let tellsWindows: Bool
+    private var places: [ListedWindow: Int] = [:]
+
+    /// An empty one.
+    package init(tellsWindows: Bool = true) {
+        self.tellsWindows = tellsWindows
+    }
+
+    /// Makes room for so many lines.
+    package mutating func reserve(_ count: Int) {
+        lines.reserveCapacity(count)
+    }
+
+    /// The place of a pair of times among `windows`.
+    package mutating func place(of window: ListedWindow) -> Int {
+        if let place = places[window] { return place }
+        places[window] = windows.count
+        windows.append(window)
+        return windows.count - 1
+    }
+
+    /// Adds a line that holds in the window of that place.
+    package mutating func append(_ line: CampaignLine, window: Int) {
+        lines.append(ListedLine(line: line, window: window))
+    }
+}
+
 /// One line as the target lists it.
 package struct ListedLine: Hashable, Sendable {
     /// What is shown for the product.
     package let line: CampaignLine
-    /// As listed (`start_at`, `expire_at`), untouched; nil when absent.
+    /// When it holds: a place among the listing's `windows`.
+    package let window: Int
+}
+
+/// When a line holds, as listed.
+package struct ListedWindow: Hashable, Sendable {
+    /// `start_at`, untouched; nil when absent.
     package let startsAt: String?
-    /// Likewise.
+    /// `expire_at`, likewise.
     package let expiresAt: String?
 
     /// Takes what was listed.
-    package init(line: CampaignLine, startsAt: String?, expiresAt: String?) {
-        self.line = line
+    package init(startsAt: String?, expiresAt: String?) {
         self.startsAt = startsAt
         self.expiresAt = expiresAt
     }
@@ -132,7 +171,7 @@ package protocol CampaignTarget: Sendable {
     /// Uploads a body made by `encode`. Throws `PartnerFailure`, whose `mayHaveArrived` tells whether the upload's fate is unknown.
     func upload(_ body: [UInt8], gate: any RequestGate) async throws -> UploadReceipt
     /// Lists what is active for a store on a local day (`yyyy-MM-dd`). A shape that is not known throws.
-    func list(registration: String, day: String, gate: any RequestGate) async throws -> [ListedLine]
+    func list(registration: String, day: String, gate: any RequestGate) async throws -> Listing
 }
 
 /// How campaigns are named and timed (`config.campaign_config` of the CRESCEVENDAS integration).

@@ -1,3 +1,5 @@
+import Runtime
+
 /// Why a product of the source is not sent (PARTNERS §4); the names stand in `metrics`.
 package enum RejectionReason: String, Sendable, CaseIterable {
     case inactive = "INACTIVE"
@@ -17,17 +19,24 @@ package struct SelectedProduct: Sendable, Hashable {
     package let name: String
     /// Likewise.
     package let barcode: String
+
+    /// Takes a line that was accepted and what its product is called.
+    package init(line: CampaignLine, name: String, barcode: String) {
+        self.line = line
+        self.name = name
+        self.barcode = barcode
+    }
 }
 
-/// Decides product by product, as pages come, what is sent; keeps the accepted ones only.
+/// Decides product by product, as pages come, what is sent, and counts; keeps none of them.
 package struct ProductSelection: Sendable {
     /// More accepted lines than this are refused: no store has that many.
     package static let mostLines = 200_000
     /// What `numeric(12,2)` holds.
     private static let largestAmount = Cents(999_999_999_999)
 
-    /// The accepted ones, in the order in which they came.
-    package private(set) var products: [SelectedProduct] = []
+    /// How many were accepted.
+    package private(set) var acceptedCount = 0
     /// How many came.
     package private(set) var fetched = 0
     /// How many were turned away, by reason.
@@ -40,8 +49,14 @@ package struct ProductSelection: Sendable {
         self.limit = limit
     }
 
-    /// Takes one product. Throws `SelectionFailure` when the whole store must fail.
-    package mutating func take(_ product: OfferedProduct) throws(SelectionFailure) {
+    /// `rejected` as it stands in metrics and logs.
+    package var rejectedDocument: JSONValue {
+        .object(Dictionary(uniqueKeysWithValues: rejected.map { ($0.key.rawValue, .integer(Int64($0.value))) }))
+    }
+
+    /// Takes one product: gives its line, or nil when it is turned away. Throws `SelectionFailure` when the whole store must fail.
+    @discardableResult
+    package mutating func take(_ product: OfferedProduct) throws(SelectionFailure) -> CampaignLine? {
         fetched += 1
         let verdict = Self.judge(product)
         if let code = product.code, verdict.comparesPrices {
@@ -49,18 +64,17 @@ package struct ProductSelection: Sendable {
             if let earlier = pricesOfCode.updateValue(prices, forKey: code) {
                 guard earlier == prices else { throw .twoPrices(code: code, first: earlier.text, second: prices.text) }
                 rejected[.duplicate, default: 0] += 1
-                return
+                return nil
             }
         }
         switch verdict {
         case .rejected(let reason):
             rejected[reason, default: 0] += 1
+            return nil
         case .accepted(let code, let price, let clubPrice):
-            guard products.count < Self.mostLines else { throw .tooManyLines }
-            products.append(
-                SelectedProduct(
-                    line: CampaignLine(code: code, price: price, finalPrice: clubPrice, limit: limit), name: product.name,
-                    barcode: product.barcode))
+            guard acceptedCount < Self.mostLines else { throw .tooManyLines }
+            acceptedCount += 1
+            return CampaignLine(code: code, price: price, finalPrice: clubPrice, limit: limit)
         }
     }
 

@@ -5,39 +5,22 @@ import Runtime
 /// One attempt to publish one store's campaign of the day: goes on where an earlier attempt stopped, or reads, decides, uploads,
 /// verifies and swaps.
 actor StoreSync {
-    private let store: Store
+    private let storeRun: StoreRun
     private let options: SyncOptions
-    private let zone: TimeZoneRules
-    private let context: RunContext
-    private let source: any ProductSource
-    private let sourceGate: PartnerGate
-    private let target: any CampaignTarget
-    private let targetGate: PartnerGate
-    private let campaigns: CampaignStore
     private(set) var metrics = SyncMetrics()
-    private var selection: ProductSelection
-    private var lastReport = Duration.zero
 
-    init(
-        store: Store, options: SyncOptions, zone: TimeZoneRules, context: RunContext, source: any ProductSource, sourceGate: PartnerGate,
-        target: any CampaignTarget, targetGate: PartnerGate, campaigns: CampaignStore
-    ) {
-        self.store = store
+    init(_ storeRun: StoreRun, options: SyncOptions) {
+        self.storeRun = storeRun
         self.options = options
-        self.zone = zone
-        self.context = context
-        self.source = source
-        self.sourceGate = sourceGate
-        self.target = target
-        self.targetGate = targetGate
-        self.campaigns = campaigns
-        let limit = store.config["quantity_limit"]?.intValue ?? options.quantityLimit
-        selection = ProductSelection(limit: limit)
     }
+
+    private var store: Store { storeRun.store }
+    private var context: RunContext { storeRun.context }
+    private var campaigns: CampaignStore { storeRun.campaigns }
 
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`.
     func run() async throws -> JSONValue {
-        let day = zone.local(at: try await campaigns.now()).date.description
+        let day = storeRun.zone.local(at: try await campaigns.now()).date.description
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
@@ -58,8 +41,8 @@ actor StoreSync {
     private func publish(day: String, replacing old: (id: Int64, reason: String)? = nil) async throws -> JSONValue {
         metrics.uploaded = 0
         metrics.verified = 0
-        try await readProducts()
-        let lines = selection.products.map(\.line)
+        let products = try await readProducts()
+        let lines = products.map(\.line)
         let before = try await campaigns.lastVerifiedLineCount()
         switch DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop).judge(now: lines.count, before: before)
         {
@@ -74,14 +57,14 @@ actor StoreSync {
             try await recordSkipped(name: earlier.name, digest: digest, reason: reason)
             return metrics.successDocument()
         }
-        guard let window = CampaignWindow(now: try await campaigns.now(), zone: zone, rules: target.campaignRules) else {
+        guard let window = CampaignWindow(now: try await campaigns.now(), zone: storeRun.zone, rules: storeRun.target.campaignRules) else {
             throw RunError(
                 code: "TOO_LATE", message: "it is too late for a campaign of today: it would start after its end", isRetryable: false)
         }
-        let name = target.campaignRules.name(window: window, registration: store.registration, storeName: store.name)
+        let name = storeRun.target.campaignRules.name(window: window, registration: store.registration, storeName: store.name)
         let draft = CampaignDraft(
             name: name, startsAt: window.startsAt, endsAt: window.endsAt, registration: store.registration, lines: lines)
-        let body = target.encode(draft)
+        let body = storeRun.target.encode(draft)
         if options.isDryRun {
             context.log(
                 .info, "dry run: it would upload \(lines.count) lines as \"\(name)\"",
@@ -89,33 +72,23 @@ actor StoreSync {
             _ = try await record("SKIPPED", name, window, digest, body: body, reason: "dry run")
             return metrics.successDocument()
         }
-        let staged = StagedProducts(selection.products)
+        let staged = StagedProducts(products)
         let id = try await record("PLANNED", name, window, digest, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
-        selection = ProductSelection(limit: 1)
         return try await send(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
     }
 
-    private func readProducts() async throws {
-        defer { metrics.take(selection) }
-        try await source.readProducts(unit: try store.unit(), gate: sourceGate) { [self] page in try await take(page) }
-        await sourceGate.recordSuccess()
-        context.log(
-            .info, "read \(selection.fetched) products, accepted \(selection.products.count)",
-            ["rejected": .object(Dictionary(uniqueKeysWithValues: selection.rejected.map { ($0.key.rawValue, .integer(Int64($0.value))) }))]
-        )
-    }
-
-    private func take(_ page: [OfferedProduct]) async throws {
-        do {
-            for product in page { try selection.take(product) }
-            Failpoint.reach("sync.page")
-        } catch {
-            throw RunError(code: "CATALOGUE", message: "\(error)", isRetryable: false)
+    private func readProducts() async throws -> [SelectedProduct] {
+        let reader = CatalogueReader(storeRun, quantityLimit: options.quantityLimit) { line, product in
+            SelectedProduct(line: line, name: product.name, barcode: product.barcode)
         }
-        if MonotonicClock.now() - lastReport > .seconds(1) {
-            lastReport = MonotonicClock.now()
-            await context.report(done: selection.fetched, total: nil, unit: "products")
+        do {
+            let products = try await reader.read()
+            metrics.take(await reader.selection)
+            return products
+        } catch {
+            metrics.take(await reader.selection)
+            throw error
         }
     }
 
@@ -127,7 +100,7 @@ actor StoreSync {
 
     /// A campaign that is not uploaded: its row says why, for the whole day.
     private func recordSkipped(name: String, digest: String, reason: String) async throws {
-        _ = try await record("SKIPPED", name, CampaignWindow(dayOf: try await campaigns.now(), zone: zone), digest, reason: reason)
+        _ = try await record("SKIPPED", name, CampaignWindow(dayOf: try await campaigns.now(), zone: storeRun.zone), digest, reason: reason)
     }
 
     private func record(
@@ -137,7 +110,7 @@ actor StoreSync {
         try await campaigns.insert(
             NewCampaign(
                 execution: context.run.id, store: store.id, target: campaigns.targetID, name: name, window: window,
-                lineCount: selection.products.count, status: status, digest: digest, body: body.map { String(decoding: $0, as: UTF8.self) },
+                lineCount: metrics.accepted, status: status, digest: digest, body: body.map { String(decoding: $0, as: UTF8.self) },
                 staged: staged?.copyText, metrics: metrics.successDocument(), reason: reason, isDryRun: options.isDryRun), replacing: old)
     }
 
@@ -155,10 +128,10 @@ actor StoreSync {
         _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool, metricsSoFar: JSONValue?
     ) async throws -> JSONValue {
         try await campaigns.uploadBegins(id)
-        Failpoint.reach("sync.planned")
+        assert(Failpoint.reach("sync.planned"))
         let receipt: UploadReceipt
         do {
-            receipt = try await target.upload(body, gate: targetGate)
+            receipt = try await storeRun.target.upload(body, gate: storeRun.targetGate)
         } catch let failure as PartnerFailure {
             let mayHaveArrived = failure.mayHaveArrived || !isFirst
             if !failure.isRetryable {
@@ -173,9 +146,9 @@ actor StoreSync {
             if isFirst { try await campaigns.uploadDidNotArrive(id) }
             throw postponed
         }
-        Failpoint.reach("sync.uploaded")
+        assert(Failpoint.reach("sync.uploaded"))
         try await campaigns.sent(id, receipt: receipt)
-        Failpoint.reach("sync.sent")
+        assert(Failpoint.reach("sync.sent"))
         context.log(.info, "campaign \(id) uploaded: HTTP \(receipt.httpStatus)")
         return try await verify(id, staged: staged, day: day, metricsSoFar: metricsSoFar)
     }
@@ -197,8 +170,8 @@ actor StoreSync {
     private func adopt(_ campaign: StoredCampaign, day: String) async throws -> JSONValue? {
         let lines = try campaign.staged.lines()
         do {
-            let listed = try await target.list(registration: store.registration, day: day, gate: targetGate)
-            let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.map(\.line)) == Set(lines)
+            let listed = try await storeRun.list(day: day)
+            let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
             guard isShown else { return nil }
         } catch let failure as PartnerFailure where !options.requiresVerification && !failure.isRetryable {
             context.log(.warning, "the listing cannot be read: \(failure.message)")
@@ -213,7 +186,7 @@ actor StoreSync {
         let lines = try staged.lines()
         let problem: RunError
         do {
-            let listed = try await target.list(registration: store.registration, day: day, gate: targetGate)
+            let listed = try await storeRun.list(day: day)
             let missing = Self.missing(lines, in: listed)
             if missing == 0 { return try await finish(id, staged: staged, count: lines.count, metricsSoFar: metricsSoFar) }
             problem = RunError(
@@ -235,8 +208,8 @@ actor StoreSync {
 
     private func finish(_ id: Int64, staged: StagedProducts, count: Int, metricsSoFar: JSONValue?) async throws -> JSONValue {
         try await campaigns.verified(id, products: staged)
-        Failpoint.reach("sync.verified")
-        await targetGate.recordSuccess()
+        assert(Failpoint.reach("sync.verified"))
+        await storeRun.targetGate.recordSuccess()
         context.log(.info, "campaign \(id) verified: all \(count) lines are listed; the store's products were swapped")
         metrics.uploaded = count
         metrics.verified = count
@@ -255,8 +228,8 @@ actor StoreSync {
         return .object(counted)
     }
 
-    private static func missing(_ lines: [CampaignLine], in listed: [ListedLine]) -> Int {
-        let shown = Set(listed.map(\.line))
+    private static func missing(_ lines: [CampaignLine], in listing: Listing) -> Int {
+        let shown = Set(listing.lines.map(\.line))
         return lines.count { !shown.contains($0) }
     }
 }

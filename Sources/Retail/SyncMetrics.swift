@@ -1,22 +1,31 @@
 import Runtime
 
+/// How one store's run ended, for `metrics.stores`.
+enum StoreEnd {
+    case succeeded, skipped, failed
+
+    /// `{"total", "succeeded", "skipped", "failed"}`; nil: no store at all.
+    static func count(_ end: StoreEnd?) -> JSONValue {
+        [
+            "total": end == nil ? 0 : 1, "succeeded": end == .succeeded ? 1 : 0, "skipped": end == .skipped ? 1 : 0,
+            "failed": end == .failed ? 1 : 0,
+        ]
+    }
+}
+
 /// What one store's sync counted, as it becomes `metrics` (SPEC §2 Shapes).
 struct SyncMetrics: Sendable {
     private let startedAt = MonotonicClock.now()
     var fetched = 0
     var accepted = 0
-    var rejected: [RejectionReason: Int] = [:]
+    var rejected: JSONValue = [:]
     var uploaded = 0
     var verified = 0
 
-    private enum StoreEnd: String {
-        case succeeded, skipped, failed
-    }
-
     mutating func take(_ selection: ProductSelection) {
         fetched = selection.fetched
-        accepted = selection.products.count
-        rejected = selection.rejected
+        accepted = selection.acceptedCount
+        rejected = selection.rejectedDocument
     }
 
     /// A store that succeeded; `ok`, or `warning` when somebody should look.
@@ -36,13 +45,10 @@ struct SyncMetrics: Sendable {
     private func document(end: StoreEnd?, severity: String) -> JSONValue {
         [
             "severity": .string(severity),
-            "stores": [
-                "total": end == nil ? 0 : 1, "succeeded": end == .succeeded ? 1 : 0, "skipped": end == .skipped ? 1 : 0,
-                "failed": end == .failed ? 1 : 0,
-            ],
+            "stores": StoreEnd.count(end),
             "products": [
                 "fetched": .integer(Int64(fetched)), "accepted": .integer(Int64(accepted)),
-                "rejected": .object(Dictionary(uniqueKeysWithValues: rejected.map { ($0.key.rawValue, .integer(Int64($0.value))) })),
+                "rejected": rejected,
                 "uploaded": .integer(Int64(uploaded)), "verified": .integer(Int64(verified)),
             ],
             "duration_ms": .integer(Int64((MonotonicClock.now() - startedAt) / .milliseconds(1))),

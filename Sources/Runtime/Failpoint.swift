@@ -3,7 +3,9 @@
     import Synchronization
 
     /// Named places at which a debug build kills or stops itself, so that tests meet moments that no signal from outside can hit.
-    /// `CHIMERA_FAILPOINT=NAME[:N]=kill|stop`: at the N-th time (1) that NAME is reached. Release builds have none of this.
+    /// `CHIMERA_FAILPOINT=NAME[:N]=kill|stop`: at the N-th time (1) that NAME is reached.
+    ///
+    /// Places stand in `assert(Failpoint.reach("name"))`: an optimised build leaves out what an assertion asks, the name included.
     package enum Failpoint {
         private struct Armed {
             var name: String
@@ -13,16 +15,17 @@
 
         private static let armed = Mutex<Armed?>(parse(getenv("CHIMERA_FAILPOINT").map { String(cString: $0) } ?? ""))
 
-        /// Marks a place; does nothing unless the environment names it.
-        package static func reach(_ name: String) {
+        /// Marks a place; does nothing unless the environment names it, and always gives true.
+        package static func reach(_ name: StaticString) -> Bool {
             let signal: Int32? = armed.withLock { armed in
-                guard armed?.name == name else { return nil }
+                guard armed?.name == name.description else { return nil }
                 armed?.passes -= 1
                 guard armed?.passes == 0 else { return nil }
                 defer { armed = nil }
                 return armed?.signal
             }
             if let signal { kill(getpid(), signal) }
+            return true
         }
 
         private static func parse(_ text: String) -> Armed? {
@@ -36,7 +39,7 @@
 #else
     /// Named places for tests; a release build has none.
     package enum Failpoint {
-        /// Does nothing.
-        @inline(__always) package static func reach(_ name: @autoclosure () -> String) {}
+        /// Never called: it stands in assertions only.
+        package static func reach(_ name: StaticString) -> Bool { true }
     }
 #endif

@@ -21,7 +21,10 @@ struct SecretScanner {
             } else if bytes[offset] == UInt8(ascii: "=") || bytes[offset] == UInt8(ascii: ":"), let key = keyBefore(offset) {
                 let isAssignment = bytes[offset] == UInt8(ascii: "=")
                 copy(until: end(from: offset + 1, while: { $0 == 0x20 || $0 == 0x09 }))
-                hideValue(of: key, isAssignment: isAssignment)
+                // `token: api_key: abc`: what stands there is a key again, and the secret comes behind it.
+                while hideValue(of: key, isAssignment: isAssignment) {
+                    copy(until: end(from: offset, while: { $0 == 0x20 || $0 == 0x09 }))
+                }
             } else {
                 copy(until: offset + 1)
             }
@@ -41,8 +44,9 @@ struct SecretScanner {
         offset = end
     }
 
-    private mutating func hideValue(of key: String, isAssignment: Bool) {
-        guard offset < bytes.count, !matches("••••", at: offset) else { return }
+    /// Hides one value; tells whether it ended like a key.
+    private mutating func hideValue(of key: String, isAssignment: Bool) -> Bool {
+        guard offset < bytes.count, !matches("••••", at: offset) else { return false }
         let opening = end(from: offset, while: { $0 == UInt8(ascii: "\\") })
         if opening < bytes.count, bytes[opening] == UInt8(ascii: "\"") || bytes[opening] == UInt8(ascii: "'") {
             // Within JSON within a string the quotes have backslashes; the closing one then has as many.
@@ -54,8 +58,11 @@ struct SecretScanner {
         } else {
             let isHeader = key.lowercased().contains("authorization")
             let end = end(from: offset, while: { isHeader ? $0 != 0x0A && $0 != 0x0D && $0 != UInt8(ascii: "\"") : Self.isValueByte($0) })
-            if end > offset { hide(until: end) }
+            guard end > offset else { return false }
+            hide(until: end)
+            return bytes[end - 1] == UInt8(ascii: ":") || bytes[end - 1] == UInt8(ascii: "=")
         }
+        return false
     }
 
     // MARK: Looking

@@ -2,6 +2,7 @@ import JobQueue
 import Notifications
 import Retail
 import Runtime
+import Secrets
 
 /// The one place where the parts meet.
 enum Composition {
@@ -16,7 +17,11 @@ enum Composition {
     ]
 
     /// The code that runs each `job_type`.
-    static func jobs(partners: PartnerClients) -> [String: any Job] {
-        ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(partners: partners)]
+    static func jobs(partners: PartnerClients, settings: ProgramSettings) -> [String: any Job] {
+        let work = StoreWork(partners: partners)
+        return [
+            "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": CompareDataJob(work),
+            "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
+        ]
     }
 }

@@ -68,14 +68,17 @@ final class PartnerClients: PartnerDirectory {
 
     private func open(_ row: IntegrationRow) throws -> Integration {
         let baseURL = row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL
-        guard let keyring else {
-            guard !row.config.text.contains("\"enc:v1:") else {
-                throw OperatorError(
-                    exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
-            }
-            return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: row.config)
+        return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: try opened(row.config))
+    }
+
+    /// A document of the configuration with its envelopes opened.
+    func opened(_ document: JSONValue) throws -> JSONValue {
+        if let keyring { return try keyring.decryptAll(in: document) }
+        guard !document.text.contains("\"enc:v1:") else {
+            throw OperatorError(
+                exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
         }
-        return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: try keyring.decryptAll(in: row.config))
+        return document
     }
 
     /// A configuration that cannot be used is a permanent failure that names the integration.

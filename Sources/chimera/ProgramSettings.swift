@@ -37,6 +37,9 @@ struct ProgramSettings: Sendable {
         return FileManager.default.fileExists(atPath: path) ? path : nil
     }
 
+    /// `CHIMERA_CUSTOM_DIR`: where programs of CUSTOM jobs are looked for.
+    var customFolder: String? { environment["CHIMERA_CUSTOM_DIR"] }
+
     /// Sets how this process logs, from `CHIMERA_LOG_LEVEL` (else `standardLevel`) and `CHIMERA_LOG_FORMAT`.
     func configureLogging(standardLevel: LogLevel = .info) throws {
         let level: LogLevel

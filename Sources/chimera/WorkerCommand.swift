@@ -34,7 +34,7 @@ struct WorkerCommand {
             guard !program.shutdown.isRequested else { return }
             let worker = Worker(
                 identity: identity, settings: workerSettings, database: database,
-                jobs: Composition.jobs(partners: partners),
+                jobs: Composition.jobs(partners: partners, settings: settings),
                 onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
             await worker.run(until: program.shutdown)
             await pool.close()

@@ -17,8 +17,8 @@
         /// Logins, pages, uploads and listings all pass `request.before`; claims and ends come once for the parent and once for the child.
         static let points = [
             Point(name: "claim.committed"), Point(name: "claim.committed", pass: 2), Point(name: "request.before"),
-            Point(name: "request.before", pass: 2), Point(name: "request.before", pass: 3), Point(name: "sync.page"),
-            Point(name: "sync.page", pass: 2), Point(name: "fenced.before-commit"), Point(name: "sync.planned"),
+            Point(name: "request.before", pass: 2), Point(name: "request.before", pass: 3), Point(name: "catalogue.page"),
+            Point(name: "catalogue.page", pass: 2), Point(name: "fenced.before-commit"), Point(name: "sync.planned"),
             Point(name: "fenced.before-commit", pass: 2), Point(name: "sync.uploaded"), Point(name: "fenced.before-commit", pass: 3),
             Point(name: "sync.sent"), Point(name: "fenced.before-commit", pass: 4), Point(name: "sync.verified"),
             Point(name: "ends.before"),

@@ -5,9 +5,10 @@ import Testing
 
 @testable import JobQueue
 
-/// Everything that may happen to a row, from three sessions at once (R28): no deadlock, nothing lost, one end an attempt.
+/// Everything that may happen to a row, from three sessions that run side by side (R28): they meet in the midst of their statements, at
+/// moments that no isolation tester can choose, and many operations deep. What each pair does in every order is for `PermutationTests`.
 @Suite struct InterleavingTests {
-    @Test("thousands of random steps of three sessions on a few rows leave a consistent queue, without a deadlock")
+    @Test("R28: thousands of random steps of three sessions on a few rows leave a consistent queue, without a deadlock")
     func interleavings() async throws {
         let seed = SeededGenerator().seed
         try await Queue.withDatabase { queue in

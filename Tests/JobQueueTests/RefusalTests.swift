@@ -48,6 +48,15 @@ import Testing
         ("config.max_drop_percent", "SYNC_PRODUCTS", #"{"max_drop_percent": 1e400}"#),
         ("config.quantity_limit", "SYNC_PRODUCTS", #"{"quantity_limit": 0}"#),
         ("config.quantity_limit", "SYNC_PRODUCTS", #"{"quantity_limit": 3000000000}"#),
+        ("config.notification_threshold", "COMPARE_DATA", #"{"notification_threshold": 5}"#),
+        ("config.notification_threshold.min_differences", "COMPARE_DATA", #"{"notification_threshold": {"min_differences": 0}}"#),
+        (
+            "config.notification_threshold.critical_differences", "COMPARE_DATA",
+            #"{"notification_threshold": {"critical_differences": "50"}}"#
+        ),
+        ("config.check_extra", "COMPARE_DATA", #"{"check_extra": "yes"}"#),
+        ("config.check_missing_products", "COMPARE_DATA", #"{"check_missing_products": 1}"#),
+        ("config.check_price_differences", "COMPARE_DATA", #"{"check_price_differences": []}"#),
         ("config.verify", "SYNC_PRODUCTS", #"{"verify": "never"}"#),
         ("config.source", "SYNC_PRODUCTS", #"{"source": 1}"#),
         ("config.target", "SYNC_PRODUCTS", #"{"target": ["x"]}"#),

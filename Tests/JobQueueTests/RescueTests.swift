@@ -97,25 +97,70 @@ import Testing
         }
     }
 
-    @Test("2,000 stuck rows are rescued in batches, none starves, rows that somebody holds are left for the next round")
-    func batches() async throws {
+    @Test(
+        "R06: 10,000 stuck rows, some without a limit of attempts, are rescued page by page; what somebody holds or PostgreSQL refuses starves none"
+    )
+    func pages() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()
             let worker = try await queue.addWorker()
-            let ids = try await queue.enqueue(job, count: 2000)
-            #expect(try await queue.claim(worker, batch: 2000).count == 2000)
+            let ids = try await queue.enqueue(job, count: 10_000)
+            #expect(try await queue.claim(worker, batch: 10_000).count == 10_000)
             try await queue.kill(worker)
+            try await queue.plant(
+                "UPDATE job_live SET max_attempts = 2147483647 WHERE id IN (SELECT id FROM job_live ORDER BY id LIMIT 700)")
+            // More than a page of rows that cannot come back, in front of all others.
+            try await queue.run(
+                "ALTER TABLE job_live ADD CONSTRAINT spite CHECK (status = 'RUNNING' OR id > '\(spliced(ids[519]))') NOT VALID")
             let maintenance = Maintenance(pool: queue.pool, interval: .seconds(1))
             let rescued = try await queue.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT FROM job_live WHERE id = \(ids[3])::uuid FOR UPDATE")
+                _ = try await transaction.query("SELECT FROM job_live WHERE id = \(ids[650])::uuid FOR UPDATE")
                 return try await maintenance.runOnce(withHousekeeping: false)
             }
-            #expect(rescued == 1999)
-            #expect(try await maintenance.runOnce(withHousekeeping: false) == 1)
+            #expect(rescued == 9_479)
+            #expect(try await queue.column("status", of: ids[650]) == "RUNNING")
+            try await queue.run("ALTER TABLE job_live DROP CONSTRAINT spite")
+            #expect(try await maintenance.runOnce(withHousekeeping: false) == 521)
+            #expect(try await queue.number("SELECT count(*) FROM job_live WHERE status = 'PENDING' AND rescues = 1") == 10_000)
+            #expect(try await queue.number("SELECT count(*) FROM job_live WHERE max_attempts = 2147483647") == 700)
         }
     }
 
-    @Test("rescuer and finisher race for one row: one of them wins, and there is one end an attempt")
+    @Test(
+        "R08: a row that violates a unique index on its way back to PENDING never stops the rest of its batch",
+        arguments: ["RESCUED", "RETRY"])
+    func uniqueViolation(outcome: String) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let worker = try await queue.addWorker()
+            let ids = try await queue.enqueue(job, count: 5)
+            let runs = try await queue.claim(worker)
+            // An end of this attempt is recorded already, and another row cannot come back at all.
+            try await queue.run(
+                "INSERT INTO job_attempts_past (execution_id, attempt, outcome) VALUES (\(ids[1])::uuid, 1, 'INTERRUPTED')")
+            try await queue.run(
+                "CREATE UNIQUE INDEX spite ON job_live (status) WHERE status = 'PENDING' AND id IN ('\(spliced(ids[2]))', '\(spliced(ids[3]))')"
+            )
+            if outcome == "RESCUED" {
+                try await queue.kill(worker)
+                #expect(try await Maintenance(pool: queue.pool, interval: .seconds(1)).runOnce(withHousekeeping: false) == 4)
+            } else {
+                let writer = OutcomeWriter(
+                    pool: queue.pool, logs: ExecutionLogWriter(wakeup: Wakeup()), wakeup: Wakeup(), onWritten: { _ in })
+                for run in runs {
+                    writer.submit(run, .retried(RunError(code: "X", message: "m", isRetryable: true), timedOut: false, delay: .zero))
+                }
+                try await writer.writeOnce()
+            }
+            #expect(
+                try await queue.texts("SELECT id FROM job_live WHERE status = 'PENDING' ORDER BY id") == [ids[0], ids[1], ids[2], ids[4]])
+            #expect(try await queue.status(ids[3]) == "RUNNING")
+            #expect(try await queue.attempts(ids[1]) == ["1 INTERRUPTED"], "one recorded end an attempt")
+            #expect(try await queue.attempts(ids[4]) == ["1 \(outcome)"])
+        }
+    }
+
+    @Test("R04: rescuer and finisher race for one row: one of them wins, and there is one end an attempt")
     func race() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()
@@ -140,6 +185,29 @@ import Testing
                 try await queue.number(
                     "SELECT count(*) FROM job_executions AS e WHERE attempt <> (SELECT count(*) FROM job_attempts AS a WHERE a.execution_id = e.id)"
                 ) == 0)
+        }
+    }
+
+    @Test("R09: a host name and a pid that are used again are another worker: each process start has its own lease and runs")
+    func identity() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, count: 2)
+            let starts = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"].map {
+                WorkerIdentity(id: $0, host: "host", pid: 7, version: "v", slots: 1)
+            }
+            var runs: [ClaimedRun] = []
+            for start in starts {
+                try await queue.run(QueueStatements.renewLease(start, lease: .seconds(30), running: 0))
+                runs.append(try await queue.claim(start.id, batch: 1)[0])
+            }
+            #expect(try await queue.number("SELECT count(*) FROM workers WHERE host = 'host' AND pid = 7") == 2)
+            try await queue.kill(starts[0].id)
+            try await queue.run(QueueStatements.renewLease(starts[1], lease: .seconds(30), running: 1))
+            #expect(try await queue.rescue() == 1)
+            #expect(try await queue.texts(QueueStatements.lostRuns(runs)) == [runs[0].id])
+            #expect(try await queue.finish(runs) == [runs[1].id])
+            #expect(try await queue.texts(QueueStatements.heldRows(worker: starts[1].id)).isEmpty)
         }
     }
 

@@ -122,6 +122,8 @@ import Testing
             _ = try await fixture.scheduler.runOnce()
             #expect(try await fixture.count("SELECT FROM job_schedules WHERE next_due_at IS NOT NULL") == 1)
             let before = try await fixture.count("SELECT FROM schedule_ticks WHERE job_config_id <> \(paused)")
+            // On a busy machine seconds went by before the pause, and they have their ticks.
+            _ = try await fixture.pool.query("DELETE FROM schedule_ticks WHERE job_config_id = \(paused)")
             try await fixture.rewind(paused, by: 30)
             _ = try await fixture.scheduler.runOnce()
             #expect(try await fixture.outcomes(paused)["SKIPPED_PAUSED"]! >= 29)

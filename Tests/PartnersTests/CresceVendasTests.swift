@@ -27,7 +27,7 @@ struct CresceVendasTests {
         return try await target(server.url).upload([UInt8(ascii: "{")], gate: gate)
     }
 
-    private func list(_ body: String, status: Int = 200, _ changes: [String: JSONValue] = [:]) async throws -> [ListedLine] {
+    private func list(_ body: String, status: Int = 200, _ changes: [String: JSONValue] = [:]) async throws -> Listing {
         let server = RawServer { _, _ in RawServer.answer(body, status: status) }
         return try await target(server.url, changes).list(registration: "00000000000191", day: "2026-11-21", gate: gate)
     }
@@ -137,18 +137,31 @@ struct CresceVendasTests {
 
     @Test("A listing gives its lines, numbers or strings, and its times untouched")
     func listing() async throws {
-        let lines = try await list(
+        let listing = try await list(
             #"{"response":{"code":200,"discounts":[{"code":"12345","price":"10.50","final_price":8.9,"limit":"1000","start_at":"2026-11-21T06:00:00.000-03:00","expire_at":null},{"code":7,"price":"1,00","final_price":0.05,"limit":3}]}}"#
         )
-        #expect(lines.map(\.line) == draft.lines)
-        #expect(lines[0].startsAt == "2026-11-21T06:00:00.000-03:00")
-        #expect(lines[0].expiresAt == nil && lines[1].startsAt == nil)
+        #expect(listing.lines.map(\.line) == draft.lines && listing.tellsWindows)
+        let absent = ListedWindow(startsAt: nil, expiresAt: nil)
+        #expect(listing.windows == [ListedWindow(startsAt: "2026-11-21T06:00:00.000-03:00", expiresAt: nil), absent])
+        #expect(listing.lines.map(\.window) == [0, 1])
+    }
+
+    @Test("Lines with the same times share them, wherever they stand and however the times are written")
+    func sharedWindows() async throws {
+        let pairs = [("a", "b"), ("a", "b"), ("a", "c"), ("a", "b"), ("null", "b"), ("a", "c"), ("7", "b"), ("\"7\"", "b"), ("null", "b")]
+        func json(_ text: String) -> String { text.first?.isLetter == true && text != "null" ? "\"\(text)\"" : text }
+        let lines = pairs.enumerated().map { place, pair in
+            #"{"code":\#(place + 1),"price":2,"final_price":1,"limit":1,"start_at":\#(json(pair.0)),"expire_at":\#(json(pair.1))}"#
+        }
+        let listing = try await list(#"{"response":{"discounts":[\#(lines.joined(separator: ","))]}}"#)
+        #expect(listing.lines.map(\.line.code) == Array(1...9) && listing.lines.map(\.window) == [0, 0, 1, 0, 2, 1, 3, 3, 2])
+        #expect(listing.windows.map(\.startsAt) == ["a", "a", nil, "7"] && listing.windows.map(\.expiresAt) == ["b", "c", "b", "b"])
     }
 
     @Test("A listing asks for one store and one local day")
     func listingRequest() async throws {
         let server = RawServer { _, _ in RawServer.answer(#"{"response":{"discounts":[]}}"#) }
-        #expect(try await target(server.url).list(registration: "00000000000191", day: "2026-11-21", gate: gate).isEmpty)
+        #expect(try await target(server.url).list(registration: "00000000000191", day: "2026-11-21", gate: gate).lines.isEmpty)
         #expect(
             server.requests.first?.target
                 == "/admin/integrations/discount_stores?store_registration=00000000000191&start_date=2026-11-21T00:01:00&end_date=2026-11-21T23:59:00"
@@ -158,8 +171,8 @@ struct CresceVendasTests {
     @Test("The second shape is read when it is configured, and only then")
     func secondShape() async throws {
         let body = #"{"discount_store_lines":[{"code":7,"price":1.00,"final_price":0.05,"limit":3}]}"#
-        let lines = try await list(body, ["listing_shape": "discount_store_lines"])
-        #expect(lines.map(\.line) == [draft.lines[1]])
+        let listing = try await list(body, ["listing_shape": "discount_store_lines"])
+        #expect(listing.lines.map(\.line) == [draft.lines[1]] && !listing.tellsWindows)
         #expect(await partnerFailure { _ = try await list(body) }?.code == "WRONG_SHAPE")
         let refusal = await partnerFailure { _ = try await list(#"{"response":{"code":503}}"#, ["listing_shape": "discount_store_lines"]) }
         #expect(refusal?.code == "HTTP_503")
@@ -182,7 +195,7 @@ struct CresceVendasTests {
 }
 
 extension CresceVendasTests {
-    fileprivate func list(_ body: String, _ changes: [String: JSONValue]) async throws -> [ListedLine] {
+    fileprivate func list(_ body: String, _ changes: [String: JSONValue]) async throws -> Listing {
         let server = RawServer { _, _ in RawServer.answer(body) }
         let target = try CresceVendasTarget(
             integration: Fixture.cresceVendas(server.url, changes), client: HTTPClient())

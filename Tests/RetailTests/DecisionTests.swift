@@ -34,10 +34,10 @@ import Testing
         ]
         for (row, reason) in rows {
             var selection = ProductSelection(limit: 7)
-            try selection.take(row)
+            let line = try selection.take(row)
             #expect(selection.rejected == (reason.map { [$0: 1] } ?? [:]), "\(row)")
-            #expect(selection.products.count == (reason == nil ? 1 : 0) && selection.fetched == 1)
-            #expect(selection.products.allSatisfy { $0.line.limit == 7 })
+            #expect(selection.acceptedCount == (reason == nil ? 1 : 0) && selection.fetched == 1)
+            #expect((line != nil) == (reason == nil) && line?.limit ?? 7 == 7)
         }
     }
 
@@ -45,7 +45,7 @@ import Testing
     func duplicates() throws {
         var selection = ProductSelection(limit: 1)
         for _ in 0..<3 { try selection.take(product(5)) }
-        #expect(selection.products.count == 1 && selection.rejected == [.duplicate: 2] && selection.fetched == 3)
+        #expect(selection.acceptedCount == 1 && selection.rejected == [.duplicate: 2] && selection.fetched == 3)
         try selection.take(product(5, isActive: false))
         #expect(selection.rejected == [.duplicate: 2, .inactive: 1], "a row that is not sent is no other price")
         let error = #expect(throws: SelectionFailure.self) { try selection.take(product(5, club: .amount(Cents(889)))) }
@@ -119,14 +119,17 @@ import Testing
     func options() throws {
         let none = try SyncOptions([:])
         #expect(
-            none.storeIDs == [] && none.maxDropPercent == 50 && none.quantityLimit == 1000 && none.requiresVerification && !none.isDryRun)
-        #expect(none.source == nil && none.target == nil && !none.confirmsDrop)
+            none.stores.storeIDs == [] && none.maxDropPercent == 50 && none.quantityLimit == 1000 && none.requiresVerification
+                && !none.isDryRun)
+        #expect(none.stores.source == nil && none.stores.target == nil && !none.confirmsDrop)
         let all = try SyncOptions([
             "source": "rp", "target": "", "store_ids": [3, 1, 3], "max_drop_percent": 0, "quantity_limit": 5.0, "verify": "when_readable",
             "dry_run": true,
             "confirm_drop": true, "something": "else",
         ])
-        #expect(all.source == "rp" && all.target == nil && all.storeIDs == [3, 1] && all.maxDropPercent == 0 && all.quantityLimit == 5)
+        #expect(
+            all.stores.source == "rp" && all.stores.target == nil && all.stores.storeIDs == [3, 1] && all.maxDropPercent == 0
+                && all.quantityLimit == 5)
         #expect(!all.requiresVerification && all.isDryRun && all.confirmsDrop)
         let nulls: JSONValue = ["source": nil, "store_ids": nil, "max_drop_percent": nil, "verify": nil, "dry_run": nil]
         #expect(try SyncOptions(nulls) == none)

@@ -43,7 +43,7 @@ import Testing
         on_recovery bool! true, on_late bool! true
         """,
         "notification_deliveries": """
-        id bigint! identity, channel_id int!, execution_id uuid, job_config_id int!, event text!, due_at time, status text! 'PENDING', attempts int! 0,
+        id bigint! identity, channel_id int!, execution_id uuid, job_config_id int, event text!, due_at time, status text! 'PENDING', attempts int! 0,
         next_attempt_at time!, sent_at time, last_error text
         """,
         "workers":
@@ -148,6 +148,8 @@ import Testing
             RetailStatements.recordSuccess(integration: 1), RetailStatements.key(integration: 1, key: "k"),
             RetailStatements.storeKey(integration: 1, key: "k", value: "enc:v1:x", lifetime: .seconds(5)),
             RetailStatements.beginLogin(integration: 1, caller: caller), RetailStatements.endLogin(integration: 1, caller: caller),
+            ComparisonStatements.published(store: 1, target: 1, day: "1970-01-01"),
+            ComparisonStatements.removeDifferences(of: caller), ComparisonStatements.unplannedSync(patience: .seconds(9)),
         ]
         try await Shop.withDatabase { shop in
             _ = try await shop.addStore("s")
@@ -162,6 +164,10 @@ import Testing
                 let rows = StagedProducts([]).copyRows(store: 1, startsAt: "now", endsAt: "now")
                 let copied = try await connection.copyIn(RetailStatements.copyProducts, rows: rows)
                 #expect(copied == 0)
+                let line = CampaignLine(code: 1, price: Cents(200), finalPrice: Cents(100), limit: 1)
+                let differences = Comparison(offered: [line], listing: Listing(), windows: .none)
+                let found = DifferenceRows(comparison: differences, execution: caller, store: 1)
+                #expect(try await connection.copyIn(ComparisonStatements.copyDifferences, rows: found) == 1)
             }
             #expect(try await shop.text("SELECT status || ' ' || coalesce(http_status::text, 'none') FROM campaigns") == "FAILED 200")
         }

@@ -4,15 +4,20 @@ import TestSupport
 
 /// What went wrong with a test's own surroundings.
 package struct RigError: Error, CustomStringConvertible {
+    /// What it was, in one sentence.
     package let description: String
 
+    /// Says it in one sentence.
     package init(_ description: String) { self.description = description }
 }
 
 /// A client of its own for the sandbox: one request a connection, no code shared with the product.
 package enum Loopback {
+    /// What came back.
     package struct Answer {
+        /// The HTTP status; 0 when there was none.
         package let status: Int
+        /// Everything behind the headers.
         package let body: Data
     }
 

@@ -6,14 +6,21 @@ import Synchronization
 
 /// What a test's world begins with.
 package struct RigSettings: Sendable {
+    /// Active stores, numbered from 1.
     package var stores = 3
     /// With a club price, in each store.
     package var products = 60
+    /// Arguments of the sandbox beyond its size.
     package var sandbox: [String] = []
+    /// Configuration of the RP integration laid over the rig's own.
     package var rp: [String: JSONValue] = [:]
+    /// Configuration of the CresceVendas integration laid over the rig's own.
     package var club: [String: JSONValue] = [:]
+    /// Configuration of the sync job.
     package var job: [String: JSONValue] = [:]
+    /// `max_attempts` of the sync job.
     package var maxAttempts = 3
+    /// `retry_delay_seconds` of the sync job.
     package var retryDelaySeconds = 0
     /// Local hour of the stores: the sync is refused late in the evening and starts at 06:00 when that lies ahead.
     package var localHour = 12
@@ -36,9 +43,11 @@ package struct RigSettings: Sendable {
 
 /// A migrated database, a sandbox with its rows in it, and workers: the real programs, torn down with the test.
 package final class Rig: Sendable {
+    /// The test's own connections.
     package let pool: PostgresPool
     /// A connection string for programs.
     package let url: String
+    /// Both partners.
     package let sandbox: Sandbox
     /// The job's zone, whose clock the sandbox shares.
     package let zone: LocalZone
@@ -51,11 +60,13 @@ package final class Rig: Sendable {
         self.zone = zone
     }
 
+    /// A migrated database.
     package static let template = DatabaseTemplate("acceptance") { pool in
         let name = try await pool.query("SELECT current_database()::text AS name").first?.get("name", as: String.self) ?? ""
         try await migrate(TestCluster.shared.url(database: name))
     }
 
+    /// Migrates the database of a connection string with the real program; throws unless it left with 0.
     package static func migrate(_ url: String) async throws {
         let program = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
         let end = try await program.waitForExit(within: .seconds(60))
@@ -137,6 +148,7 @@ package final class Rig: Sendable {
             """)
     }
 
+    /// Adds an integration; its type is one of SPEC §2.
     package func insertIntegration(_ name: String, _ type: String, _ baseURL: String, _ config: [String: JSONValue]) async throws {
         _ = try await pool.query(
             "INSERT INTO integrations (name, type, base_url, config) VALUES (\(name), \(type), \(baseURL), \(JSONValue.object(config)))")
@@ -186,6 +198,7 @@ package final class Rig: Sendable {
         return try await execution(id)
     }
 
+    /// The execution of that id; throws when there is none.
     package func execution(_ id: String) async throws -> Execution {
         try await executions("WHERE id = '\(id)'").first ?? { throw RigError("execution \(id) is gone") }()
     }
@@ -196,6 +209,7 @@ package final class Rig: Sendable {
         return Dictionary(rows.map { ($0.storeID ?? -1, $0) }) { first, _ in first }
     }
 
+    /// All executions that a condition chooses, a WHERE clause that is the test's own text.
     package func executions(_ condition: String) async throws -> [Execution] {
         // `condition` is the test's own text.
         try await pool.query(
@@ -216,6 +230,7 @@ package final class Rig: Sendable {
         return try await execution(id)
     }
 
+    /// Waits for a status.
     package func waitFor(_ status: String, _ id: String, within limit: Duration = .seconds(30)) async throws {
         try await eventually(within: limit, "execution \(id) \(status)") { try await execution(id).status == status }
     }
@@ -228,6 +243,7 @@ package final class Rig: Sendable {
         .map { try $0.get("outcome") }
     }
 
+    /// A store's campaigns, oldest first.
     package func campaigns(of store: Int) async throws -> [Campaign] {
         try await pool.query(
             """

@@ -64,6 +64,9 @@ package final class Sandbox: Sendable {
         try await control("/prices", try JSONValue(parsing: text))
     }
 
+    /// Changes the newest campaign of a store, as `POST /_sandbox/campaigns` takes it.
+    package func plant(_ document: JSONValue) async throws { try await control("/campaigns", document) }
+
     private func control(_ page: String, _ document: JSONValue) async throws {
         let answer = try await Loopback.request("POST", announced.control + page, body: document.text)
         guard answer.status == 200 else { throw RigError("\(page): \(String(decoding: answer.body, as: UTF8.self))") }
@@ -196,6 +199,10 @@ package struct Line: Decodable, Hashable, CustomStringConvertible {
     package let price: Decimal
     package let finalPrice: Decimal
     package let limit: Int
+
+    package init(code: Int64, price: Decimal, finalPrice: Decimal, limit: Int) {
+        (self.code, self.price, self.finalPrice, self.limit) = (code, price, finalPrice, limit)
+    }
 
     package var description: String { "\(code): \(price) → \(finalPrice), at most \(limit)" }
 }

@@ -122,6 +122,17 @@ package struct RawConnection: Sendable {
         return request
     }
 
+    /// Reads up to and with the next line feed; nil when the peer is gone.
+    package func readLine() -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while byte != UInt8(ascii: "\n") {
+            guard recv(descriptor, &byte, 1, 0) == 1 else { return nil }
+            bytes.append(byte)
+        }
+        return bytes
+    }
+
     /// Sends everything; false when the peer is gone.
     @discardableResult
     package func send(_ bytes: [UInt8]) -> Bool {

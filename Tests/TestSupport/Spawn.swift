@@ -87,7 +87,10 @@ struct Spawn {
     }
 
     /// Runs it to its end and throws with its output when it fails. Blocks: not for the threads of tasks.
-    func run() throws {
+    func run() throws { _ = try answer() }
+
+    /// What it wrote until its end; throws like `run`.
+    func answer() throws -> String {
         let (readEnd, writeEnd) = makePipe()
         var spawn = self
         (spawn.output, spawn.error) = (writeEnd, writeEnd)
@@ -101,6 +104,7 @@ struct Spawn {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         guard status == 0 else { throw TestSupportError("\(arguments.joined(separator: " ")) failed: \(output)") }
+        return output
     }
 
     private func readAll(_ descriptor: Int32) -> String {

@@ -36,7 +36,7 @@ typedef enum {
     CJSON_NUMBER,        // bytes are the literal as it stood in the document
     CJSON_STRING,        // bytes are the unescaped text; \u0000 and lone surrogates are replaced by U+FFFD
     CJSON_LIST,          // in marks, length is the number of elements; in columns it is 0
-    CJSON_OBJECT,
+    CJSON_OBJECT,        // likewise, of members
     CJSON_GARBAGE,       // no JSON value
     CJSON_REPEATED       // the key occurs twice with different values
 } cjson_kind;

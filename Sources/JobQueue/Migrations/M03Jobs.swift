@@ -102,6 +102,38 @@ extension Migration {
               END LOOP;
             END $$;
 
+            -- What can be seen of a CUSTOM job's program: a bare name, arguments without secrets (everybody on a host reads them), variables.
+            CREATE FUNCTION check_custom_options(options jsonb, place text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE value jsonb; name text;
+            BEGIN
+              IF options ? 'program' AND (jsonb_typeof(options -> 'program') <> 'string' OR options ->> 'program' !~ '^[^/]{1,255}$'
+                  OR options ->> 'program' IN ('.', '..')) THEN
+                PERFORM refuse(place || '.program', 'it must be the bare name of a program in CHIMERA_CUSTOM_DIR');
+              END IF;
+              IF jsonb_typeof(options -> 'arguments') NOT IN ('array', 'null') THEN
+                PERFORM refuse(place || '.arguments', 'it must be an array of strings');
+              END IF;
+              FOR value IN SELECT * FROM jsonb_array_elements(CASE jsonb_typeof(options -> 'arguments') WHEN 'array' THEN options -> 'arguments' ELSE '[]' END) LOOP
+                IF jsonb_typeof(value) <> 'string' THEN
+                  PERFORM refuse(place || '.arguments', 'it must be an array of strings');
+                ELSIF value #>> '{}' ~ '^enc:v1:|://[^/?#[:space:]]*@' THEN
+                  PERFORM refuse(place || '.arguments', 'a secret would stand in the process''s arguments, for all to see; give it in environment');
+                END IF;
+              END LOOP;
+              IF jsonb_typeof(options -> 'environment') NOT IN ('object', 'null') THEN
+                PERFORM refuse(place || '.environment', 'it must be an object of strings');
+              END IF;
+              FOR name, value IN SELECT * FROM jsonb_each(CASE jsonb_typeof(options -> 'environment') WHEN 'object' THEN options -> 'environment' ELSE '{}' END) LOOP
+                IF jsonb_typeof(value) <> 'string' THEN
+                  PERFORM refuse(format('%s.environment.%s', place, left(name, 60)), 'it must be a string');
+                ELSIF name = '' OR name LIKE '%=%' THEN
+                  PERFORM refuse(place || '.environment', format('"%s" is no name of a variable', left(name, 60)));
+                ELSIF name IN ('CHIMERA_EXECUTION_ID', 'CHIMERA_ATTEMPT', 'CHIMERA_FENCING_TOKEN', 'CHIMERA_SCHEDULED_FOR') THEN
+                  PERFORM refuse(format('%s.environment.%s', place, name), 'the queue itself sets it');
+                END IF;
+              END LOOP;
+            END $$;
+
             CREATE FUNCTION check_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE problem text; field text;
             BEGIN
@@ -123,11 +155,31 @@ extension Migration {
               PERFORM check_positive_integer(NEW.config, 'children', 0, 10000);
               PERFORM check_positive_integer(NEW.config, 'retention_days', 0, 36500);
               PERFORM check_positive_integer(NEW.config, 'execution_retention_days', 0, 36500);
+              FOREACH field IN ARRAY ARRAY['min_differences', 'critical_differences'] LOOP
+                PERFORM check_positive_integer(jsonb_build_object('notification_threshold.' || field, NEW.config #> ARRAY['notification_threshold', field]),
+                  'notification_threshold.' || field, 1, 1000000000);
+              END LOOP;
+              IF NEW.config ? 'notification_threshold' AND jsonb_typeof(NEW.config -> 'notification_threshold') NOT IN ('object', 'null') THEN
+                PERFORM refuse('config.notification_threshold', 'it must be an object such as {"min_differences": 5, "critical_differences": 50}');
+              END IF;
+              FOREACH field IN ARRAY ARRAY['check_extra', 'check_missing_products', 'check_price_differences'] LOOP
+                IF NEW.config ? field AND jsonb_typeof(NEW.config -> field) NOT IN ('boolean', 'null') THEN
+                  PERFORM refuse('config.' || field, 'it must be true or false');
+                END IF;
+              END LOOP;
               IF NEW.config ? 'verify' AND NEW.config ->> 'verify' NOT IN ('required', 'when_readable') THEN
                 PERFORM refuse('config.verify', 'it must be "required" or "when_readable"');
               END IF;
               IF NEW.job_type = 'NOOP' AND NEW.config ? 'fail' AND coalesce(NEW.config ->> 'fail', '') NOT IN ('', 'once', 'always', 'permanent') THEN
                 PERFORM refuse('config.fail', 'it must be "once", "always" or "permanent"');
+              END IF;
+              FOREACH field IN ARRAY ARRAY['cleanup_executions', 'cleanup_system_logs'] LOOP
+                IF NEW.job_type = 'CLEANUP_LOGS' AND NEW.config ? field AND jsonb_typeof(NEW.config -> field) <> 'boolean' THEN
+                  PERFORM refuse('config.' || field, 'it must be true or false');
+                END IF;
+              END LOOP;
+              IF NEW.job_type = 'CUSTOM' THEN
+                PERFORM check_custom_options(NEW.config, 'config');
               END IF;
               FOREACH field IN ARRAY ARRAY['source', 'target', 'program'] LOOP
                 IF NEW.config ? field AND jsonb_typeof(NEW.config -> field) NOT IN ('string', 'null') THEN
@@ -143,6 +195,6 @@ extension Migration {
             """#,
         down: #"""
             DROP TABLE job_configurations;
-            DROP FUNCTION check_job_configuration, check_run_options, cron_problem, is_known_time_zone;
+            DROP FUNCTION check_job_configuration, check_custom_options, check_run_options, cron_problem, is_known_time_zone;
             """#)
 }

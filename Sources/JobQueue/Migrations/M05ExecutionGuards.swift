@@ -13,7 +13,10 @@ extension Migration {
             BEGIN
               IF jsonb_typeof(params) <> 'object' THEN
                 PERFORM refuse('params', format('it must be an object such as {"store_ids": [7]}, not %s', left(params::text, 60)));
-              ELSIF params = '{}' OR job_type IN ('CUSTOM', 'NOOP') THEN
+              ELSIF params = '{}' OR job_type = 'NOOP' THEN
+                RETURN;
+              ELSIF job_type = 'CUSTOM' THEN
+                PERFORM check_custom_options(params, 'params');
                 RETURN;
               END IF;
               SELECT key INTO unknown FROM jsonb_object_keys(params) AS key WHERE key NOT IN ('store_ids', 'confirm_drop', 'dry_run') LIMIT 1;

@@ -20,6 +20,22 @@ extension Migration {
             END $$;
             CREATE AGGREGATE sum_metrics(jsonb) (SFUNC = add_metrics, STYPE = jsonb);
 
+            -- Few differences in each of many stores are many together: the job's thresholds count over the whole execution.
+            CREATE FUNCTION weigh_differences(metrics jsonb, config jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+            DECLARE total numeric; severity text := coalesce(metrics ->> 'severity', 'ok');
+            BEGIN
+              IF jsonb_typeof(metrics -> 'differences') IS DISTINCT FROM 'object' THEN
+                RETURN metrics;
+              END IF;
+              SELECT coalesce(sum((value #>> '{}')::numeric), 0) INTO total FROM jsonb_each(metrics -> 'differences') WHERE jsonb_typeof(value) = 'number';
+              IF total >= coalesce((config #>> '{notification_threshold,critical_differences}')::numeric, 50) THEN
+                severity := 'critical';
+              ELSIF severity = 'ok' AND total >= coalesce((config #>> '{notification_threshold,min_differences}')::numeric, 5) THEN
+                severity := 'warning';
+              END IF;
+              RETURN metrics || jsonb_build_object('severity', severity);
+            END $$;
+
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
             -- A null token is the queue's own decision; any other must be current. Gives the ids that ended.
             CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[])
@@ -71,6 +87,7 @@ extension Migration {
                   children.metrics := jsonb_set(children.metrics, '{duration_ms}',
                     to_jsonb((extract(epoch FROM clock_timestamp() - parent.started_at) * 1000)::bigint));
                 END IF;
+                children.metrics := weigh_differences(children.metrics, (SELECT config FROM job_configurations WHERE id = parent.job_config_id));
                 IF parent.progress ? 'total' THEN
                   UPDATE job_live SET progress = jsonb_set(progress, '{done}', progress -> 'total') WHERE id = parent.id;
                 END IF;
@@ -118,11 +135,12 @@ extension Migration {
               past AS (
                 INSERT INTO job_attempts_past (execution_id, attempt, worker, started_at, outcome, error_details)
                 SELECT id, attempt, worker, started_at, outcome, error FROM held
+                ON CONFLICT (execution_id, attempt) DO NOTHING   -- an attempt has one end: the first that was recorded
               ),
               u AS (
                 UPDATE job_live AS l SET status = 'PENDING', worker = NULL, token = nextval('lease_token'), error_details = held.error,
                   run_at = CASE WHEN held.delay IS NULL THEN run_at ELSE clock_timestamp() + held.delay END,
-                  max_attempts = max_attempts + CASE WHEN held.outcome IN ('INTERRUPTED', 'RESCUED') THEN 1 ELSE 0 END,
+                  max_attempts = CASE WHEN held.outcome IN ('INTERRUPTED', 'RESCUED') THEN least(max_attempts, 2147483646) + 1 ELSE max_attempts END,
                   rescues = CASE held.outcome WHEN 'RESCUED' THEN rescues + 1 ELSE 0 END,
                   rescued_from = CASE held.outcome WHEN 'RESCUED' THEN rescued_from || held.worker END,
                   failures = failures + CASE WHEN held.outcome IN ('RETRY', 'TIMED_OUT') THEN 1 ELSE 0 END,
@@ -140,40 +158,66 @@ extension Migration {
               RETURN coalesce(returned, '{}');
             END $$;
 
-            -- Runs whose worker's lease ended: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row.
-            -- Nothing in the first lease time after the server started: workers could not renew while it was down.
-            CREATE FUNCTION rescue_executions(batch int) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
-            DECLARE lost record; dead uuid[];
+            -- Runs of lost workers, locked by the caller: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row.
+            CREATE FUNCTION take_back(ids uuid[], tokens bigint[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE poisoned uuid[]; parents uuid[]; n int := cardinality(ids);
             BEGIN
+              SELECT array_agg(id ORDER BY id), array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL) INTO poisoned, parents
+              FROM job_live WHERE id = ANY (ids) AND rescues >= 2;
+              IF poisoned IS NOT NULL THEN
+                PERFORM archive_executions(poisoned, NULL, array_fill('FAILED'::text, ARRAY[cardinality(poisoned)]),
+                  array_fill('RESCUED'::text, ARRAY[cardinality(poisoned)]), NULL,
+                  array_fill('{"code": "QUARANTINED", "message": "three workers in a row were lost while they ran it", "retryable": false}'::jsonb,
+                    ARRAY[cardinality(poisoned)]));
+                PERFORM end_parents(parents);
+              END IF;
+              PERFORM return_executions(ids, tokens, array_fill('RESCUED'::text, ARRAY[n]),
+                array_fill('{"code": "WORKER_LOST", "message": "the worker that ran it stopped renewing its lease", "retryable": true}'::jsonb, ARRAY[n]),
+                array_fill(NULL::interval, ARRAY[n]));
+            END $$;
+
+            -- Rescues runs whose worker's lease ended, `batch` at a time in order of id behind `after`: says how many, and the last one looked at
+            -- when there may be more. A row that cannot come back is left for the next round and stops no other.
+            -- Nothing in the first lease time after the server started: workers could not renew while it was down.
+            CREATE FUNCTION rescue_executions(batch int, after uuid DEFAULT '00000000-0000-0000-0000-000000000000')
+            RETURNS TABLE (rescued bigint, last_id uuid) LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+            DECLARE lost record; dead uuid[]; place int;
+            BEGIN
+              rescued := 0;
               UPDATE workers SET lease_until = clock_timestamp() + lease WHERE lease_until > clock_timestamp() + lease * 1.5;
               SELECT array_agg(r.worker) INTO dead FROM (SELECT DISTINCT worker FROM job_live WHERE status = 'RUNNING' AND worker IS NOT NULL) AS r
               WHERE NOT EXISTS (SELECT FROM workers AS w WHERE w.id = r.worker
                 AND (w.lease_until > clock_timestamp() OR clock_timestamp() < pg_postmaster_start_time() + w.lease));
               IF dead IS NULL THEN
-                RETURN 0;
+                RETURN NEXT;
+                RETURN;
               END IF;
-              SELECT array_agg(id ORDER BY id) AS ids, array_agg(token ORDER BY id) AS tokens, array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL) AS parents,
-                     array_agg(id ORDER BY id) FILTER (WHERE rescues >= 2) AS poisoned, count(*) AS n
-              INTO lost FROM (
-                SELECT l.id, l.token, l.rescues, l.parent_id FROM job_live AS l WHERE l.status = 'RUNNING' AND l.worker = ANY (dead)
+              -- Before any row is locked: whoever cancels makes partitions first, too.
+              PERFORM create_partitions();
+              SELECT array_agg(id ORDER BY id) AS ids, array_agg(token ORDER BY id) AS tokens, count(*) AS n INTO lost FROM (
+                SELECT l.id, l.token FROM job_live AS l WHERE l.status = 'RUNNING' AND l.worker = ANY (dead) AND l.id > after
                 ORDER BY l.id LIMIT batch FOR UPDATE SKIP LOCKED
               ) AS l;
-              IF lost.n = 0 THEN
-                RETURN 0;
+              IF lost.n = batch THEN
+                last_id := lost.ids[batch];
               END IF;
-              PERFORM create_partitions();
-              IF lost.poisoned IS NOT NULL THEN
-                PERFORM archive_executions(lost.poisoned, NULL, array_fill('FAILED'::text, ARRAY[cardinality(lost.poisoned)]),
-                  array_fill('RESCUED'::text, ARRAY[cardinality(lost.poisoned)]), NULL,
-                  array_fill('{"code": "QUARANTINED", "message": "three workers in a row were lost while they ran it", "retryable": false}'::jsonb,
-                    ARRAY[cardinality(lost.poisoned)]));
-                PERFORM end_parents(lost.parents);
+              IF lost.n > 0 THEN
+                BEGIN
+                  PERFORM take_back(lost.ids, lost.tokens);
+                  rescued := lost.n;
+                EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
+                  FOR place IN 1..lost.n LOOP
+                    BEGIN
+                      PERFORM take_back(lost.ids[place:place], lost.tokens[place:place]);
+                      rescued := rescued + 1;
+                    EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
+                      RAISE WARNING 'execution % cannot be rescued: %', lost.ids[place], SQLERRM;
+                    END;
+                  END LOOP;
+                END;
+                PERFORM wake_workers();
               END IF;
-              PERFORM return_executions(lost.ids, lost.tokens, array_fill('RESCUED'::text, ARRAY[lost.n::int]),
-                array_fill('{"code": "WORKER_LOST", "message": "the worker that ran it stopped renewing its lease", "retryable": true}'::jsonb, ARRAY[lost.n::int]),
-                array_fill(NULL::interval, ARRAY[lost.n::int]));
-              PERFORM wake_workers();
-              RETURN lost.n;
+              RETURN NEXT;
             END $$;
 
             -- A worker whose lease had ended renewed it: it was not lost (the database was away, a network, a suspension), so what was rescued from
@@ -204,8 +248,8 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, return_executions, finish_executions, end_parents, archive_executions;
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents, archive_executions;
             DROP AGGREGATE sum_metrics(jsonb);
-            DROP FUNCTION add_metrics;
+            DROP FUNCTION add_metrics, weigh_differences;
             """#)
 }

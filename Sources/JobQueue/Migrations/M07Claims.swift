@@ -4,8 +4,9 @@ extension Migration {
         number: 7, name: "claims",
         up: #"""
             -- Due rows that limits, pauses and store locks let through, at most `batch`, in order. Callers come one at a time, so that
-            -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back, and what a
-            -- schedule made that lets nothing overlap (QUEUE, or SKIP that catches up on all) waits for every other top-level run of its job.
+            -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back, what a
+            -- schedule made that lets nothing overlap (QUEUE, or SKIP that catches up on all) waits for every other top-level run of its job,
+            -- and of a comparison those whose sync is live wait, be it between two attempts.
             CREATE FUNCTION admit_gated(batch int) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE
               candidate record;
@@ -38,6 +39,11 @@ extension Migration {
                     (SELECT jsonb_object_agg(job_config_id, true) FROM (
                       SELECT DISTINCT job_config_id FROM job_live WHERE status = 'RUNNING' AND parent_id IS NULL) AS b) AS busy_jobs
                 ),
+                -- Read only where a comparison waits.
+                syncing AS MATERIALIZED (
+                  SELECT jsonb_object_agg(s.target_id || ':' || s.store_id, true) AS busy
+                  FROM job_live AS s JOIN job_configurations AS j ON j.id = s.job_config_id AND j.job_type = 'SYNC_PRODUCTS' WHERE s.store_id IS NOT NULL
+                ),
                 room AS MATERIALIZED (
                   SELECT jsonb_object_agg(i.id, CASE WHEN s.open_until > clock_timestamp() THEN 0 WHEN s.open_until IS NOT NULL THEN 1
                       ELSE coalesce((i.config ->> 'max_concurrency')::numeric::int, CASE i.type WHEN 'RP' THEN 4 END) END
@@ -47,11 +53,11 @@ extension Migration {
                 ),
                 open_lanes AS MATERIALIZED (
                   SELECT l.*, j.overlap_policy = 'QUEUE' OR j.overlap_policy = 'SKIP' AND j.misfire_policy = 'RUN_ALL' AS is_serial,
-                    coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy,
+                    coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy, j.job_type = 'COMPARE_DATA' AS yields,
                     j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
                     ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
                     ((SELECT partner_room FROM room) ->> l.target_id::text)::int AS target_room
-                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL
+                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL AND j.deleted_at IS NULL
                 )
                 SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
                 FROM open_lanes AS l CROSS JOIN LATERAL (
@@ -61,6 +67,7 @@ extension Migration {
                     AND q.target_id = l.target_id AND q.run_at <= clock_timestamp()
                     AND (q.trigger <> 'SCHEDULE' OR NOT l.is_serial OR NOT l.is_busy)
                     AND (q.store_id IS NULL OR NOT coalesce((SELECT busy_stores FROM held) ? (q.target_id || ':' || q.store_id), false))
+                    AND (NOT l.yields OR NOT coalesce((SELECT busy FROM syncing) ? (q.target_id || ':' || q.store_id), false))
                   ORDER BY q.priority, q.run_at, q.id
                   LIMIT CASE WHEN least(l.job_room, l.source_room, l.target_room) <= 0 THEN 0 ELSE batch + 16 END
                 ) AS p
@@ -87,7 +94,7 @@ extension Migration {
               RETURN admitted;
             END $$;
 
-            -- Takes up to `batch` due rows for a worker whose lease holds. Ungated rows of a paused, limited or deleted job were inserted by a
+            -- Takes up to `batch` due rows for a worker whose lease holds. Rows of a deleted job, and ungated ones of a paused or limited job, come from a
             -- transaction that did not see its change: `gate_stragglers` sees to them. Rows at or before the watermark (the last key claimed) are not looked
             -- at: a held snapshot leaves dead entries there, 0.26 µs each for every claim. Plan settings: without statistics the
             -- planner sorts the whole table, 200 ms a claim instead of 3.
@@ -163,8 +170,35 @@ extension Migration {
             SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
               UPDATE job_live SET progress = state WHERE id = execution AND token = held_token AND status = 'RUNNING'
             $$;
+
+            -- Comparisons that a live sync of their store kept waiting longer than their timeout_seconds end FAILED: what was not compared is no success.
+            CREATE FUNCTION expire_waits() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+            DECLARE late uuid[]; parents uuid[]; errors jsonb[];
+            BEGIN
+              SELECT array_agg(q.id), array_agg(DISTINCT q.parent_id) FILTER (WHERE q.parent_id IS NOT NULL) INTO late, parents
+              FROM job_configurations AS j JOIN job_live AS q ON q.job_config_id = j.id AND q.status = 'PENDING' AND q.gated AND q.store_id IS NOT NULL
+              WHERE j.job_type = 'COMPARE_DATA' AND j.paused_at IS NULL AND q.run_at < clock_timestamp() - j.timeout_seconds * interval '1 second'
+                AND EXISTS (SELECT FROM job_live AS s JOIN job_configurations AS k ON k.id = s.job_config_id AND k.job_type = 'SYNC_PRODUCTS'
+                  WHERE s.store_id = q.store_id AND s.target_id = q.target_id AND s.created_at < clock_timestamp() - j.timeout_seconds * interval '1 second');
+              IF late IS NULL THEN
+                RETURN;
+              END IF;
+              PERFORM create_partitions();
+              PERFORM FROM job_live WHERE id = ANY (late || parents) ORDER BY id FOR UPDATE;
+              -- Once more: while we waited, one may have been claimed after all.
+              SELECT array_agg(q.id ORDER BY q.id), array_agg(jsonb_build_object('code', 'SYNC_LIVE', 'message', m.message, 'retryable', true, 'more', 0,
+                  'stores', jsonb_build_array(jsonb_build_object('store_id', q.store_id, 'registration', q.registration, 'message', m.message))) ORDER BY q.id)
+                INTO late, errors
+              FROM job_live AS q JOIN job_configurations AS j ON j.id = q.job_config_id
+              CROSS JOIN LATERAL (SELECT format('it was not compared: a sync of the store did not end within %s s (timeout_seconds)', j.timeout_seconds) AS message) AS m
+              WHERE q.id = ANY (late) AND q.status = 'PENDING';
+              IF late IS NOT NULL THEN
+                PERFORM archive_executions(late, NULL, array_fill('FAILED'::text, ARRAY[cardinality(late)]), NULL, NULL, errors);
+                PERFORM end_parents(parents);
+              END IF;
+            END $$;
             """#,
         down: #"""
-            DROP FUNCTION report_progress, fan_out, claim_executions, admit_gated;
+            DROP FUNCTION expire_waits, report_progress, fan_out, claim_executions, admit_gated;
             """#)
 }

@@ -48,21 +48,45 @@ extension Migration {
                 HINT = 'SELECT id, status FROM job_executions ORDER BY id DESC LIMIT 20 shows the newest';
             END $$;
 
+            -- Locks those of the rows that are live, in order of id as everybody who locks several, and gives their ids. Who waits for a row that an
+            -- UPDATE by hand moves out of its partition is told 40001: then the row has ended, and we look again.
+            CREATE FUNCTION lock_live(executions uuid[]) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+            BEGIN
+              LOOP
+                BEGIN
+                  RETURN ARRAY(SELECT id FROM job_live WHERE id = ANY (executions) ORDER BY id FOR UPDATE);
+                EXCEPTION WHEN serialization_failure THEN
+                  IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE;
+                  END IF;
+                END;
+              END LOOP;
+            END $$;
+
             -- Ends live executions and their live children at once; their runs are fenced off. Everybody concerned, parents too, is locked
             -- first, in order of id as everywhere: no deadlock. Gives how many of them ended.
             CREATE FUNCTION cancel_executions(executions uuid[]) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
             SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
-            DECLARE parents uuid[]; family uuid[]; ended uuid[];
+            DECLARE parents uuid[]; family uuid[]; locked uuid[]; ended uuid[];
             BEGIN
-              SELECT array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL) INTO parents FROM job_live WHERE id = ANY (executions);
+              IF coalesce(cardinality(executions), 0) = 0 THEN
+                RETURN 0;
+              END IF;
               PERFORM create_partitions();
-              PERFORM FROM job_live WHERE id IN (SELECT unnest(executions) UNION SELECT unnest(parents)
-                UNION SELECT c.id FROM job_live AS c WHERE c.parent_id = ANY (executions)) ORDER BY id FOR UPDATE;
-              -- Once more: while we waited, a parent may have made its children.
-              SELECT array_agg(l.id ORDER BY l.id) INTO family FROM (
-                SELECT id FROM job_live WHERE id IN (SELECT unnest(executions)
-                  UNION SELECT c.id FROM job_live AS c WHERE c.parent_id = ANY (executions)) ORDER BY id FOR UPDATE) AS l;
-              IF family IS NULL THEN
+              LOOP
+                parents := ARRAY(SELECT DISTINCT parent_id FROM job_live WHERE id = ANY (executions) AND parent_id IS NOT NULL);
+                family := ARRAY(SELECT unnest(executions) UNION SELECT id FROM job_live WHERE parent_id = ANY (executions));
+                BEGIN
+                  locked := lock_live(family || parents);
+                  EXIT WHEN NOT EXISTS (SELECT id FROM job_live WHERE parent_id = ANY (executions) EXCEPT SELECT unnest(locked));
+                  -- While we waited, a parent made children, whose place in the order lies before rows that we hold: let go and begin again.
+                  RAISE SQLSTATE 'CH001';
+                EXCEPTION WHEN SQLSTATE 'CH001' THEN
+                  NULL;
+                END;
+              END LOOP;
+              family := ARRAY(SELECT unnest(locked) INTERSECT SELECT unnest(family) ORDER BY 1);
+              IF family = '{}' THEN
                 RETURN 0;
               END IF;
               ended := archive_executions(family, NULL, array_fill('CANCELLED'::text, ARRAY[cardinality(family)]),
@@ -88,6 +112,7 @@ extension Migration {
             CREATE FUNCTION retry_execution(execution uuid) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
             DECLARE old job_executions; made uuid; remaining jsonb;
             BEGIN
+              PERFORM lock_live(ARRAY[execution]);   -- it neither comes back nor ends between our looks
               UPDATE job_live SET run_at = least(run_at, clock_timestamp()) WHERE id = execution AND status = 'PENDING';
               IF FOUND THEN
                 PERFORM wake_workers();
@@ -110,14 +135,14 @@ extension Migration {
 
             -- Executions follow their job: gated while it is paused or limited, cancelled when it is deleted, claimed soon after it resumes.
             CREATE FUNCTION follow_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            DECLARE open uuid[];
             BEGIN
-              IF NEW.paused_at IS NOT NULL AND OLD.paused_at IS NULL OR NEW.max_concurrency IS NOT NULL AND OLD.max_concurrency IS NULL THEN
-                -- Running ones too, for they count; in order of id, as everybody who locks several rows.
-                UPDATE job_live SET gated = true WHERE id IN (SELECT id FROM job_live
-                  WHERE job_config_id = NEW.id AND NOT gated ORDER BY id FOR UPDATE);
-              END IF;
               IF NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN
                 PERFORM cancel_executions(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND (status = 'PENDING' OR worker IS NULL)));
+              ELSIF NEW.paused_at IS NOT NULL AND OLD.paused_at IS NULL OR NEW.max_concurrency IS NOT NULL AND OLD.max_concurrency IS NULL THEN
+                -- Running ones too, for they count.
+                open := lock_live(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND NOT gated));
+                UPDATE job_live SET gated = true WHERE id = ANY (open);
               END IF;
               PERFORM pg_notify('chimera_jobs', '');
               RETURN NULL;
@@ -127,29 +152,34 @@ extension Migration {
                     OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
               EXECUTE FUNCTION follow_job_configuration();
 
-            -- Rows whose INSERT committed after a change of their job that it did not see: gated, or cancelled when the job was deleted.
-            -- Looks at jobs that changed within `recent`, at all when it is null; reads ready rows only when there is such a job.
+            -- Rows that came from a transaction which did not see a change of their job: gated, or cancelled when the job was deleted.
+            -- Looks at jobs that changed within `recent`, at all when it is null; reads rows only when there is such a job.
             CREATE FUNCTION gate_stragglers(recent interval) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
             SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
-            DECLARE closed int[]; deleted int[]; stragglers uuid[]; orphans uuid[];
+            DECLARE closed int[]; deleted int[]; found bigint := 0;
             BEGIN
-              SELECT array_agg(id), array_agg(id) FILTER (WHERE deleted_at IS NOT NULL) INTO closed, deleted FROM job_configurations
+              SELECT array_agg(id) FILTER (WHERE deleted_at IS NULL), array_agg(id) FILTER (WHERE deleted_at IS NOT NULL)
+              INTO closed, deleted FROM job_configurations
               WHERE (paused_at IS NOT NULL OR max_concurrency IS NOT NULL OR deleted_at IS NOT NULL)
                 AND (recent IS NULL OR updated_at > clock_timestamp() - recent);
-              IF closed IS NULL THEN
-                RETURN 0;
+              IF deleted IS NOT NULL THEN
+                -- No row is locked before cancel_executions locks all of them in order; those below are not waited for.
+                found := cancel_executions(ARRAY(
+                  SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (deleted)
+                  UNION ALL SELECT id FROM job_live WHERE status = 'PENDING' AND gated AND job_config_id = ANY (deleted)
+                  UNION ALL SELECT id FROM job_live WHERE status = 'RUNNING' AND worker IS NULL AND job_config_id = ANY (deleted)));
               END IF;
-              WITH found AS MATERIALIZED (
-                SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (closed) ORDER BY id FOR UPDATE SKIP LOCKED
-              ),
-              u AS (UPDATE job_live AS l SET gated = true FROM found WHERE l.id = found.id RETURNING l.id, l.job_config_id)
-              SELECT array_agg(id), array_agg(id ORDER BY id) FILTER (WHERE job_config_id = ANY (deleted)) INTO stragglers, orphans FROM u;
-              IF stragglers IS NULL THEN
-                RETURN 0;
+              IF closed IS NOT NULL THEN
+                WITH stragglers AS MATERIALIZED (
+                  SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (closed) ORDER BY id FOR UPDATE SKIP LOCKED
+                ),
+                u AS (UPDATE job_live AS l SET gated = true FROM stragglers WHERE l.id = stragglers.id RETURNING l.id)
+                SELECT found + count(*) INTO found FROM u;
               END IF;
-              PERFORM cancel_executions(orphans);
-              PERFORM wake_workers();
-              RETURN cardinality(stragglers);
+              IF found > 0 THEN
+                PERFORM wake_workers();
+              END IF;
+              RETURN found;
             END $$;
 
             CREATE FUNCTION guard_job_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -164,7 +194,7 @@ extension Migration {
         down: #"""
             DROP TRIGGER guard_delete ON job_configurations;
             DROP TRIGGER follow_configuration ON job_configurations;
-            DROP FUNCTION guard_job_delete, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, refuse_unknown_execution,
+            DROP FUNCTION guard_job_delete, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
               resume_job, pause_job, enqueue_job, job_id;
             """#)
 }

@@ -94,10 +94,19 @@ enum ExecutionCommands {
     // MARK: show
 
     private static let show = Command(
-        words: ["execution", "show"], summary: "Shows one execution with its attempts and what failed", operands: [id], options: [.json]
+        words: ["execution", "show"], summary: "Shows one execution with its attempts and what failed", operands: [id],
+        options: [Option(name: "--csv", help: "exports the differences that a comparison found, all of them, as CSV"), .json],
+        notes: """
+            Of a comparison, its differences too, the worst first: products that the club does not show, products that it shows and nobody
+            offers, wrong club prices, wrong times, wrong regular prices, wrong limits.
+            """
     ) { invocation in
         let id = try id(of: invocation)
-        let (row, attempts, children) = try await OperatorDatabase(invocation).transaction { transaction in
+        guard !invocation.has("--csv") || !invocation.wantsJSON else {
+            throw invocation.command.misuse("--csv and --json exclude each other")
+        }
+        let database = try await OperatorDatabase(invocation)
+        let (row, attempts, children) = try await database.transaction { transaction in
             guard let row = try await transaction.row(ExecutionStatements.one(id)) else { throw unknown(id) }
             return (
                 row, try await transaction.rows(ExecutionStatements.attempts(of: id)),
@@ -105,12 +114,23 @@ enum ExecutionCommands {
             )
         }
         let counts = Dictionary(uniqueKeysWithValues: children.map { (Cell.text($0["status"]), $0["count"] ?? .null) })
-        if invocation.wantsJSON, case .object(var members) = row {
+        let differences = ExecutionDifferences.belong(to: row) ? ExecutionDifferences(id: id, database: database) : nil
+        if invocation.has("--csv") {
+            guard let differences else {
+                throw OperatorError(exitCode: .badData, message: "execution \(id) is no comparison: it has no differences to export")
+            }
+            try await differences.writeCSV()
+        } else if invocation.wantsJSON, case .object(var members) = row {
             members["attempts"] = .array(attempts)
             members["children"] = .object(counts)
-            StandardOutput.write(JSONValue.object(members).text)
+            guard let differences else {
+                StandardOutput.write(JSONValue.object(members).text)
+                return .ok
+            }
+            try await differences.write(in: members)
         } else {
-            StandardOutput.write(ExecutionPage(row: row, attempts: attempts, children: counts).text)
+            let table = try await differences?.table() ?? ""
+            StandardOutput.write(ExecutionPage(row: row, attempts: attempts, children: counts, differences: table).text)
         }
         return .ok
     }

@@ -21,6 +21,8 @@ struct ExecutionPage {
     let attempts: [JSONValue]
     /// How many children stand how.
     let children: [String: JSONValue]
+    /// What a comparison found, as a table; empty when it found nothing or is none.
+    let differences: String
 
     var text: String {
         var fields = Self.fields.map { ($0, Self.text($0, of: row)) }
@@ -41,6 +43,7 @@ struct ExecutionPage {
                 parts.append("and \(more) more: chimera execution list --parent \(Cell.text(row["id"])) --status FAILED")
             }
         }
+        if !differences.isEmpty { parts.append(differences) }
         return parts.joined(separator: "\n\n")
     }
 

@@ -1,7 +1,7 @@
 import JobQueue
 
 extension Migration {
-    /// Channels, who hears of what, and the outbox. Nothing is delivered yet.
+    /// Channels, who hears of what, and the outbox.
     package static let m11Notifications = Migration(
         number: 11, name: "notifications",
         up: #"""
@@ -11,6 +11,7 @@ extension Migration {
               type text NOT NULL CONSTRAINT notification_channels_type_check CHECK (type IN ('TELEGRAM', 'EMAIL', 'WEBHOOK')),
               config jsonb NOT NULL DEFAULT '{}' CONSTRAINT notification_channels_config_check CHECK (jsonb_typeof(config) = 'object'),
               active boolean NOT NULL DEFAULT true,
+              problem text,                         -- why it was switched off; null again when somebody switches it on
               created_at timestamptz NOT NULL DEFAULT now(),
               updated_at timestamptz NOT NULL DEFAULT now(),
               deleted_at timestamptz
@@ -36,22 +37,39 @@ extension Migration {
             CREATE TABLE notification_deliveries (
               id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
               channel_id int NOT NULL REFERENCES notification_channels ON DELETE CASCADE,
-              execution_id uuid,
-              job_config_id int NOT NULL,
+              execution_id uuid,                    -- null: a due time, a schedule or a channel
+              job_config_id int,                    -- null: about a channel
               event text NOT NULL CONSTRAINT notification_deliveries_event_check CHECK (event IN ('START', 'SUCCESS', 'FAILURE', 'WARNING', 'RECOVERY', 'LATE')),
-              due_at timestamptz,
+              due_at timestamptz,                   -- of LATE
+              about_channel_id int REFERENCES notification_channels ON DELETE CASCADE, -- the one that was switched off
               status text NOT NULL DEFAULT 'PENDING' CONSTRAINT notification_deliveries_status_check CHECK (status IN ('PENDING', 'SENT', 'FAILED')),
               attempts int NOT NULL DEFAULT 0,
-              next_attempt_at timestamptz NOT NULL DEFAULT now(),
+              next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- while a message is under way: when another worker may try
               sent_at timestamptz,
               last_error text,
-              created_at timestamptz NOT NULL DEFAULT now()
-            );
+              created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+              edition int NOT NULL DEFAULT 1,       -- grows when the same event is told again because more failed
+              raised_again_at timestamptz,          -- of the newest edition after the first
+              failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told
+              told int NOT NULL DEFAULT 0,          -- and that were told
+              reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
+              claim bigint NOT NULL DEFAULT 0       -- fences the attempt under way
+            ) WITH (fillfactor = 85);
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';
-            CREATE INDEX notification_deliveries_pending ON notification_deliveries (next_attempt_at) WHERE status = 'PENDING';
+            CREATE INDEX notification_deliveries_pending ON notification_deliveries (channel_id, next_attempt_at) WHERE status = 'PENDING';
+            CREATE SEQUENCE delivery_claim;
+
+            -- What all workers know together about the places where messages go: the rate, a pause that the other side asked for, failures in a row.
+            CREATE TABLE delivery_lanes (
+              lane text PRIMARY KEY,
+              sent_at timestamptz[] NOT NULL DEFAULT '{}', -- the newest messages, as many as the rate has to know
+              paused_until timestamptz,
+              failures int NOT NULL DEFAULT 0
+            ) WITH (fillfactor = 50);
             """#,
         down: #"""
-            DROP TABLE notification_deliveries, job_notifications, notification_channels;
+            DROP TABLE delivery_lanes, notification_deliveries, job_notifications, notification_channels;
+            DROP SEQUENCE delivery_claim;
             """#)
 }

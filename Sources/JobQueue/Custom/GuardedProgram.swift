@@ -1,0 +1,191 @@
+import Foundation
+import Glibc
+import Runtime
+import Synchronization
+
+/// A program under its guard, as the worker sees it: a thread of its own gives it its input, takes its output and tells the guard how
+/// long the lease holds.
+final class GuardedProgram: Sendable {
+    /// How much longer than TERM and KILL need the worker waits for the guard's word.
+    private static let patience: Duration = .seconds(15)
+
+    private struct State {
+        /// Nil once it is closed.
+        var control: GuardSocket?
+        var stoppedAt: Duration?
+    }
+
+    private let guardian: pid_t
+    private let input: Int32
+    private let output: Int32
+    private let error: Int32
+    private let state: Mutex<State>
+
+    /// Starts the guard, `guardPath` being our own executable, and gives it its order; `label` is what a list of processes shows.
+    init(_ order: ProgramOrder, guardPath: String, label: String) throws(SystemError) {
+        let (reading, input) = try makeClosingPipe()
+        defer { close(reading) }
+        let pipes: [(reading: Int32, writing: Int32)]
+        let (worker, guardian): (GuardSocket, GuardSocket)
+        do throws(SystemError) {
+            pipes = [try makeClosingPipe(), try makeClosingPipe()]
+            (worker, guardian) = try GuardSocket.pair()
+        } catch {
+            close(input)
+            throw error
+        }
+        defer { for descriptor in [pipes[0].writing, pipes[1].writing, guardian.descriptor] { close(descriptor) } }
+        let spawn = ProgramSpawn(
+            path: guardPath, arguments: ["chimera", ProgramGuard.argument, label], environment: Self.environment,
+            descriptors: [reading, pipes[0].writing, pipes[1].writing, guardian.descriptor])
+        switch spawn.start() {
+        case .success(let process): self.guardian = process
+        case .failure(let error):
+            for descriptor in [input, pipes[0].reading, pipes[1].reading, worker.descriptor] { close(descriptor) }
+            throw error
+        }
+        self.input = input
+        (output, error) = (pipes[0].reading, pipes[1].reading)
+        for descriptor in [input, output, error] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
+        state = Mutex(State(control: worker))
+        worker.send(order.text)
+    }
+
+    /// What lets our own executable find its libraries; the program does not see it.
+    private static var environment: [String: String] {
+        ProcessInfo.processInfo.environment.filter { $0.key == "LD_LIBRARY_PATH" }
+    }
+
+    /// Runs it to its end; to be called once. A cancelled task has it ended first. `holdsFor` tells how long the lease holds; `onOutput`
+    /// is called by the thread with what was written.
+    ///
+    /// Gives how it ended, the system's error when it could not be started, or nil when the guard was lost.
+    func run(
+        input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration,
+        onOutput: @escaping @Sendable (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
+    ) async -> Result<ProgramEnd, SystemError>? {
+        let ended = Suspension<Result<ProgramEnd, SystemError>?>()
+        let thread = Thread { [self] in
+            var loop = Loop(input: input, output: output, error: error, text: text[...], onOutput: onOutput)
+            let end = watch(&loop, holdsFor: holdsFor)
+            loop.drain()
+            letGo(isLost: end == nil, program: loop.program)
+            ended.resume(with: end)
+        }
+        thread.name = "custom"
+        thread.start()
+        return await ended.wait(onCancel: { self.stop() })
+    }
+
+    /// Tells the guard to end it.
+    private func stop() {
+        state.withLock { state in
+            guard state.stoppedAt == nil else { return }
+            state.stoppedAt = MonotonicClock.now()
+            state.control?.send(GuardMessage.stop.text)
+        }
+    }
+
+    private func watch(_ loop: inout Loop, holdsFor: () -> Duration) -> Result<ProgramEnd, SystemError>? {
+        guard let control = state.withLock({ $0.control }) else { return nil }
+        var saidAt = MonotonicClock.now()
+        while true {
+            let turn = max(.milliseconds(50), min(.seconds(1), holdsFor() / 8))
+            if MonotonicClock.now() - saidAt >= turn {
+                saidAt = MonotonicClock.now()
+                let hold = holdsFor()
+                if hold > .zero { control.send(GuardMessage.hold(milliseconds: Int(hold.wholeMilliseconds)).text) }
+                if let stoppedAt = state.withLock({ $0.stoppedAt }), saidAt - stoppedAt > ProgramGuard.grace + Self.patience { return nil }
+            }
+            guard loop.turn(control: control.descriptor, upTo: turn) else { continue }
+            switch control.receive().map(GuardMessage.init) {
+            case .some(.started(let process)): loop.program = process
+            case .some(.refused(let error)): return .failure(error)
+            case .some(.ended(let end)): return .success(end)
+            case .none: return nil
+            default: break
+            }
+        }
+    }
+
+    /// Closes what is open. Where the guard was lost what it guarded is killed as far as the process group tells.
+    private func letGo(isLost: Bool, program: pid_t?) {
+        if isLost {
+            kill(guardian, SIGKILL)
+            if let program { kill(-program, SIGKILL) }
+        }
+        let control = state.withLock { state in
+            defer { state.control = nil }
+            return state.control
+        }
+        if let control { close(control.descriptor) }
+        var status: Int32 = 0
+        while waitpid(guardian, &status, 0) < 0, errno == EINTR {}
+    }
+
+    /// The pipes of one program, moved along by one thread.
+    private struct Loop {
+        var input: Int32
+        var output: Int32
+        var error: Int32
+        /// What is still to be written.
+        var text: ArraySlice<UInt8>
+        var program: pid_t?
+        let onOutput: (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
+        private var buffer = [UInt8](repeating: 0, count: 65_536)
+
+        init(
+            input: Int32, output: Int32, error: Int32, text: ArraySlice<UInt8>,
+            onOutput: @escaping (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
+        ) {
+            (self.input, self.output, self.error) = (input, output, error)
+            self.text = text
+            self.onOutput = onOutput
+            // A program that closes its input answers with SIGPIPE: here it is an error of `write`, whatever the process does else.
+            var pipeSignal = sigset_t()
+            sigemptyset(&pipeSignal)
+            sigaddset(&pipeSignal, SIGPIPE)
+            pthread_sigmask(SIG_BLOCK, &pipeSignal, nil)
+        }
+
+        /// Waits for something to happen and moves what can be moved; true when the guard said something.
+        mutating func turn(control: Int32, upTo limit: Duration) -> Bool {
+            var watched = [
+                pollfd(fd: control, events: Int16(POLLIN), revents: 0), pollfd(fd: output, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: error, events: Int16(POLLIN), revents: 0), pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
+            ]
+            guard poll(&watched, 4, Int32(limit.wholeMilliseconds)) > 0 else { return false }
+            if watched[1].revents != 0, !move(output, .output) { Self.end(&output) }
+            if watched[2].revents != 0, !move(error, .error) { Self.end(&error) }
+            if watched[3].revents != 0 { feed() }
+            return watched[0].revents != 0
+        }
+
+        /// Takes what is there yet; the program is gone. Who holds a pipe even so is not waited for.
+        mutating func drain() {
+            while output >= 0, move(output, .output) {}
+            while error >= 0, move(error, .error) {}
+            for descriptor in [input, output, error] where descriptor >= 0 { close(descriptor) }
+        }
+
+        /// Reads once; false at the end, or when nothing is there.
+        private mutating func move(_ descriptor: Int32, _ stream: ProgramOutput.Stream) -> Bool {
+            let count = read(descriptor, &buffer, buffer.count)
+            if count < 0 { return errno == EINTR }
+            if count > 0 { onOutput(buffer[..<count], stream) }
+            return count > 0
+        }
+
+        private mutating func feed() {
+            let count = text.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
+            if count > 0 { text = text.dropFirst(count) }
+            let isOver = count < 0 && errno != EAGAIN && errno != EINTR
+            if text.isEmpty || isOver { Self.end(&input) }
+        }
+
+        private static func end(_ descriptor: inout Int32) {
+            close(descriptor)
+            descriptor = -1
+        }
+    }
+}
