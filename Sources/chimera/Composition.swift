@@ -18,6 +18,6 @@ enum Composition {
     /// The code that runs each `job_type`.
     static func jobs(partners: PartnerClients) -> [String: any Job] {
         let work = StoreWork(partners: partners)
-        return ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": CompareDataJob(work)]
+        return ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": ComparisonJob(work)]
     }
 }
