@@ -82,7 +82,7 @@ struct ChannelSender: Sendable {
             }
         }
         if case .sent = outcome {
-            Failpoint.reach("delivery.accepted")
+            assert(Failpoint.reach("delivery.accepted"))
         } else if Task.isCancelled {
             return true
         }
