@@ -7,6 +7,9 @@ struct ProxyLoop {
         var toClient: ProxyFlow
         /// The client's last bytes were passed on; the connection ends when the server answers.
         var isDoomed = false
+        var isMarked = false
+        /// Nothing passes any more.
+        var isSwallowed = false
 
         var client: Int32 { toServer.source }
         var server: Int32 { toClient.source }
@@ -50,7 +53,13 @@ struct ProxyLoop {
         var descriptors = [
             pollfd(fd: orders.wakeDescriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
         ]
-        if !isSilent { descriptors += links.flatMap(Self.interests) }
+        var isDeaf = false
+        if case .deaf = state.mode { isDeaf = true }
+        if state.swallowsMarked {
+            orders.note { $0.swallowsMarked = false }
+            for index in links.indices where links[index].isMarked { links[index].isSwallowed = true }
+        }
+        if !isSilent { descriptors += links.flatMap { Self.interests($0, isDeaf: isDeaf) } }
         guard poll(&descriptors, nfds_t(descriptors.count), timeout(isSilent: isSilent)) >= 0 else { return true }
         if descriptors[0].revents != 0 { orders.takeWake() }
         if orders.note({ state in
@@ -72,21 +81,24 @@ struct ProxyLoop {
         return true
     }
 
-    private static func interests(_ link: Link) -> [pollfd] {
+    private static func interests(_ link: Link, isDeaf: Bool) -> [pollfd] {
         func interest(_ descriptor: Int32, reads: Bool, isBlocked: Bool) -> pollfd {
             let events = (reads ? Int16(POLLIN) : 0) | (isBlocked ? Int16(POLLOUT) : 0)
             // A negative descriptor is passed over: a socket that has ended would wake poll for ever.
             return pollfd(fd: events == 0 ? -1 : descriptor, events: events, revents: 0)
         }
+        if link.isSwallowed { return Array(repeating: pollfd(fd: -1, events: 0, revents: 0), count: 2) }
         return [
             interest(link.client, reads: link.toServer.wantsToRead, isBlocked: link.toClient.isBlocked),
-            interest(link.server, reads: link.toClient.wantsToRead, isBlocked: link.toServer.isBlocked),
+            interest(link.server, reads: link.toClient.wantsToRead && !isDeaf, isBlocked: link.toServer.isBlocked),
         ]
     }
 
     private func timeout(isSilent: Bool) -> Int32 {
         guard !isSilent,
-            let next = (links.flatMap { [$0.toServer.nextDue, $0.toClient.nextDue] } + [links.isEmpty ? nil : nextCut]).compactMap({ $0 })
+            let next =
+                (links.filter { !$0.isSwallowed }.flatMap { [$0.toServer.nextDue, $0.toClient.nextDue] } + [links.isEmpty ? nil : nextCut])
+                .compactMap({ $0 })
                 .min()
         else { return -1 }
         let left = ContinuousClock.now.duration(to: next)
@@ -138,6 +150,10 @@ struct ProxyLoop {
         var kept: [Link] = []
         for (index, var link) in links.enumerated() {
             let readiness = isFresh ? ready[index] : Readiness()
+            if link.isSwallowed {
+                kept.append(link)
+                continue
+            }
             let now = ContinuousClock.now
             if readiness.client & POLLOUT != 0 { link.toClient.unblock() }
             if readiness.server & POLLOUT != 0 { link.toServer.unblock() }
@@ -182,6 +198,7 @@ struct ProxyLoop {
         self.generator = generator
         if let cut, !cut.isForwarded { return false }
         if cut != nil { link.isDoomed = true }
+        if let mark = orders.current.mark, bytes.contains(mark) { link.isMarked = true }
         link.toServer.append(Array(bytes)[...], network, &self.generator)
         return true
     }

@@ -9,6 +9,8 @@ package final class TCPProxy: Sendable {
         case forward
         /// Nothing is passed on any more and nothing is closed: the other side seems to be silent.
         case blackHole
+        /// What the client sends arrives and is done; nothing comes back.
+        case deaf
         /// New connections are reset at once; those that stand go on.
         case refuse
     }
@@ -68,6 +70,12 @@ package final class TCPProxy: Sendable {
     /// Resets every connection that stands.
     package func cutAll() { orders.change { $0.cutsAll = true } }
 
+    /// Marks every connection whose client sends these bytes from now on, for `swallowMarked`.
+    package func mark(connectionsThatSend text: String) { orders.change { $0.mark = Array(text.utf8) } }
+
+    /// Nothing passes any more on the connections that are marked now, and none of them is closed; others go on.
+    package func swallowMarked() { orders.change { $0.swallowsMarked = true } }
+
     /// Resets the next connection on which the client sends these bytes in one piece, once.
     package func cutOnce(_ cut: Cut) { orders.change { $0.cut = cut } }
 
@@ -91,6 +99,8 @@ final class ProxyOrders: Sendable {
         var network = TCPProxy.Network()
         var cut: TCPProxy.Cut?
         var cutsAll = false
+        var mark: [UInt8]?
+        var swallowsMarked = false
         var isOver = false
         var cutsMade = 0
         var connectionTimes: [ContinuousClock.Instant] = []

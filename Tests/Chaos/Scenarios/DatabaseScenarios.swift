@@ -22,5 +22,11 @@ extension Catalogue {
                     "Acceptance.DatabaseOutageTests/cutCommit",
                 ]),
             ]),
+        Failure(
+            number: "R22", name: "a black hole between a program and PostgreSQL",
+            evidence: [.scenario(blackHole), .tests(["PostgresTests.FaultTests/blackHole", "Acceptance.FencingTests/blackHole"])]),
+        Failure(
+            number: "R23", name: "failover to another server",
+            evidence: [.scenario(failover), .tests(["PostgresTests.FaultTests/severalHosts", "PostgresTests.FaultTests/readOnly"])]),
     ]
 }
