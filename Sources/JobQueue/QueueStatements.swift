@@ -87,7 +87,8 @@ enum QueueStatements {
         INSERT INTO workers AS w (id, host, pid, version, lease, lease_until, slots, running)
         VALUES (\(identity.id)::uuid, \(identity.host), \(Int(identity.pid)), \(identity.version), \(lease), clock_timestamp() + \(lease)::interval,
           \(identity.slots), \(running))
-        ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), lease = excluded.lease, lease_until = clock_timestamp() + excluded.lease, running = excluded.running
+        ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), lease = excluded.lease, lease_until = clock_timestamp() + excluded.lease,
+          running = excluded.running
         """
     }
 

@@ -96,6 +96,24 @@ import Testing
     /// Pages of 500 rows: the stand-in makes them faster.
     private static let endpoint = "/v2.8/produtounidade/listaprodutos/{lastId}/unidade/{storeReg}/detalhado?limit=500"
 
+    @Test("R09: every start of a worker is another identity, beside others on its host and after one that left or was killed")
+    func identities() async throws {
+        try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in
+            for round in 1...2 {
+                let workers = try (1...2).map { _ in try rig.worker(["--lease", "2"]) }
+                for worker in workers { _ = try await worker.line(containing: "works", within: .seconds(30)) }
+                workers[0].signal(SIGTERM)
+                workers[1].signal(SIGKILL)
+                for worker in workers { try await worker.waitForExit(within: .seconds(30)) }
+                let starts: Int = try await rig.value("SELECT count(DISTINCT id) AS value FROM workers")
+                #expect(starts == 2 * round)
+            }
+            let hosts: Int = try await rig.value("SELECT count(DISTINCT host) AS value FROM workers")
+            let random: Bool = try await rig.value("SELECT bool_and(id::text ~ '^.{8}-.{4}-4') AS value FROM workers")
+            #expect(hosts == 1 && random)
+        }
+    }
+
     @Test("R10: a job that kills its worker three times is quarantined, and the queue flows")
     func quarantine() async throws {
         try await Rig.with(RigSettings(stores: 1)) { rig in

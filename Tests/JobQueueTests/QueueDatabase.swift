@@ -13,4 +13,13 @@ extension DatabaseTemplate {
             try await pool.transaction { transaction in try await transaction.script(migration.up) }
         }
     }
+
+    /// Everything that `chimera migrate` makes: what the product's other tables do when executions end is part of it.
+    static let complete = DatabaseTemplate("complete") { pool in
+        let name = try await pool.query("SELECT current_database()::text AS name").first?["name"] ?? ""
+        let url = try TestCluster.shared.url(database: name)
+        let program = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
+        let end = try await program.waitForExit(within: .seconds(60))
+        guard end == .exited(0) else { throw Unexpected("chimera migrate: \(end) \(program.errors)") }
+    }
 }

@@ -12,8 +12,10 @@ struct Queue: Sendable {
     let database: TestDatabase
     var pool: PostgresPool { database.pool }
 
-    nonisolated(nonsending) static func withDatabase<T: Sendable>(_ body: (Queue) async throws -> T) async throws -> T {
-        try await TestDatabase.withDatabase(template: .queue) { database in try await body(Queue(database: database)) }
+    nonisolated(nonsending) static func withDatabase<T: Sendable>(
+        template: DatabaseTemplate = .queue, _ body: (Queue) async throws -> T
+    ) async throws -> T {
+        try await TestDatabase.withDatabase(template: template) { database in try await body(Queue(database: database)) }
     }
 
     // MARK: SQL

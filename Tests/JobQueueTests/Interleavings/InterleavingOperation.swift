@@ -37,6 +37,7 @@ struct InterleavingOperation: Sendable {
         let runs = world.heldRuns
         let claim = QueueStatements.claim(worker: InterleavingWorld.worker, batch: 50, withGated: true, after: .start)
         let ends = runs.map { FinishedRun(run: $0, status: "SUCCESS", attemptOutcome: "SUCCESS", metrics: nil, error: nil) }
+        let failures = runs.map { FinishedRun(run: $0, status: "FAILED", attemptOutcome: "FAILED", metrics: nil, error: "{}") }
         let returns = runs.map { ReturnedRun(run: $0, attemptOutcome: "RETRY", error: "{}", delay: .zero) }
         let children = (1...2).map { PlannedChild(params: [:], storeID: 20 + $0) }
         let isDeleted = "job_config_id: job 1 was deleted"
@@ -47,6 +48,9 @@ struct InterleavingOperation: Sendable {
                 "forgive", QueueStatements.forgiveRescues(worker: InterleavingWorld.lostWorker), isRepeated: true, isSpare: true),
             InterleavingOperation(
                 "finish", "INSERT INTO said SELECT id::uuid, 'SUCCESS' FROM (" + QueueStatements.finish(ends) + ") AS e",
+                isRepeated: true),
+            InterleavingOperation(
+                "failForGood", "INSERT INTO said SELECT id::uuid, 'FAILED' FROM (" + QueueStatements.finish(failures) + ") AS e",
                 isRepeated: true),
             InterleavingOperation("fail", QueueStatements.giveBack(returns), isRepeated: true),
             InterleavingOperation(

@@ -71,7 +71,10 @@ struct InterleavingWorld: Sendable {
         return """
             BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL client_min_messages = warning;
             DELETE FROM job_live; DELETE FROM job_finished; DELETE FROM job_attempts_past; DELETE FROM workers; DELETE FROM job_configurations;
-            DELETE FROM said; DELETE FROM claims; DELETE FROM audit_log;
+            DELETE FROM said; DELETE FROM claims; DELETE FROM audit_log; DELETE FROM notification_deliveries; DELETE FROM job_failures;
+            DELETE FROM job_notifications; DELETE FROM notification_channels;
+            INSERT INTO notification_channels (id, name, type) VALUES (1, 'one', 'WEBHOOK'), (2, 'two', 'WEBHOOK');
+            INSERT INTO job_notifications (job_config_id, notification_channel_id, on_start, on_success) VALUES (1, 2, true, true);
             INSERT INTO job_configurations (id, name, job_type, max_concurrency, paused_at, deleted_at) VALUES
               (1, 'open', 'NOOP', NULL, NULL, NULL), (2, 'limited', 'NOOP', 2, NULL, NULL), (3, 'paused', 'NOOP', NULL, now(), NULL),
               (4, 'gone', 'NOOP', NULL, NULL, now());
@@ -85,11 +88,15 @@ struct InterleavingWorld: Sendable {
               0, 3, now() - interval '1 s', CASE status WHEN 'RUNNING' THEN now() END
             FROM (VALUES \(values.joined(separator: ", "))) AS r(id, job, parent, status, attempt, worker, token, gated, store, key, children);
             UPDATE job_live SET run_at = now() + interval '1 h', failures = 1 WHERE id = '\(id(.waiting))';
-            UPDATE job_live SET rescues = 1, rescued_from = ARRAY['\(Self.lostWorker)'::uuid] WHERE id IN ('\(id(.child))', '\(id(.due))', '\(id(.run))');
+            UPDATE job_live SET rescues = 1, rescued_from = ARRAY['\(Self.lostWorker)'::uuid] WHERE id IN ('\(id(.due))', '\(id(.run))');
+            UPDATE job_live SET rescues = 2, rescued_from = ARRAY['\(Self.lostWorker)', '\(Self.lostWorker)']::uuid[]
+              WHERE id IN ('\(id(.child))', '\(id(.otherChild))', '\(id(.limitedRun))');
             INSERT INTO job_attempts_past (execution_id, attempt, worker, started_at, outcome) VALUES
               ('\(id(.waiting))', 1, '\(Self.deadWorker)', now(), 'RETRY');
             INSERT INTO job_finished (id, job_config_id, status, attempt, max_attempts, priority, attempt_outcome, finished_at) VALUES
               ('\(id(.failed))', 1, 'FAILED', 1, 3, 0, 'FAILED', now());
+            INSERT INTO job_failures VALUES ('\(id(.failed))', 1);
+            INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event) VALUES (2, '\(id(.failed))', 1, 'FAILURE');
             DELETE FROM born; INSERT INTO born SELECT id FROM job_executions;
             SELECT setval('lease_token', 1000);
             COMMIT;
@@ -126,6 +133,8 @@ struct InterleavingWorld: Sendable {
           UNION ALL SELECT 'a parent ended against its children: ' || p.id FROM rows_seen AS p JOIN rows_seen AS c ON c.parent = p.id
             WHERE p.status IN ('SUCCESS', 'FAILED') GROUP BY p.id, p.status
             HAVING (p.status = 'SUCCESS') <> bool_and(c.status = 'SUCCESS') OR bool_or(c.status IN ('PENDING', 'RUNNING'))
+          UNION ALL SELECT 'nobody is told of the failure of ' || id FROM rows_seen AS e WHERE status = 'FAILED' AND parent IS NULL
+            AND NOT EXISTS (SELECT FROM notification_deliveries AS d WHERE d.execution_id = e.id AND d.event = 'FAILURE')
           UNION ALL SELECT 'a cancelled parent has a live child: ' || c.id FROM rows_seen AS c JOIN rows_seen AS p ON p.id = c.parent
             WHERE p.status = 'CANCELLED' AND c.status IN ('PENDING', 'RUNNING');
         END $$;

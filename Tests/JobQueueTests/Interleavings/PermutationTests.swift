@@ -81,7 +81,7 @@ private struct InterleavingRound {
     static func run(
         _ world: InterleavingWorld, _ operations: [InterleavingOperation], _ body: @Sendable (InterleavingRound) async throws -> Int
     ) async throws -> Int {
-        try await Queue.withDatabase { queue in
+        try await Queue.withDatabase(template: .complete) { queue in
             try await queue.pool.withConnection { try await $0.script(InterleavingWorld.oracle) }
             let byStep = Dictionary(uniqueKeysWithValues: operations.flatMap { [("a_\($0.name)", $0), ("b_\($0.name)", $0)] })
             return try await body(

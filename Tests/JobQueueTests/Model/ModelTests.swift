@@ -116,7 +116,7 @@ struct ModelRig {
     private let cuts: ModelCuts
 
     nonisolated(nonsending) static func with(_ body: (ModelRig) async throws -> Void) async throws {
-        try await Queue.withDatabase { queue in
+        try await Queue.withDatabase(template: .complete) { queue in
             let cuts = try ModelCuts(queue.database)
             do {
                 try await body(ModelRig(queue: queue, cuts: cuts))
