@@ -34,11 +34,7 @@ package struct Maintenance: Sendable {
     /// One round. Gives how many runs were rescued.
     @discardableResult
     package func runOnce(withHousekeeping: Bool) async throws -> Int {
-        if withHousekeeping {
-            _ = try await pool.query(QueueStatements.createPartitions)
-            _ = try await pool.query(QueueStatements.forgetWorkers)
-            _ = try await pool.query(QueueStatements.forgetReservations)
-        }
+        if withHousekeeping { try await keepHouse() }
         _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: withHousekeeping))
         var rescued = 0
         var last: ExecutionID? = Watermark.start.id
@@ -50,5 +46,20 @@ package struct Maintenance: Sendable {
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
         _ = try await pool.query(QueueStatements.sweepParents)
         return rescued
+    }
+
+    /// What cannot be done says so and leaves the rest, rescues above all, to be done.
+    private func keepHouse() async throws {
+        for statement in [QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations] {
+            do throws(PostgresError) {
+                _ = try await pool.query(statement)
+            } catch {
+                if error.isWorthReconnecting { throw error }
+                logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
+            }
+        }
+        for row in try await pool.query(QueueStatements.defects) {
+            logger.error("the queue's tables need an operator", ["defect": row["defect"] ?? ""])
+        }
     }
 }

@@ -103,6 +103,7 @@ enum QueueStatements {
     }
 
     static let createPartitions: SQL = "SELECT create_partitions()"
+    static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"
 
     /// One page of lost runs, behind the last one of the page before.
