@@ -73,7 +73,7 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport", exclude: ["Shim"],
             swiftSettings: strict),
         .target(
             name: "TestRig", dependencies: ["Postgres", "Runtime", "TestSupport"], path: "Tests/TestRig",

@@ -7,6 +7,8 @@ struct Attempt: Sendable {
     let pool: PostgresPool
     let lease: Lease
     let logs: ExecutionLogWriter
+    /// A run that was handed back more often, and meets a conflict or a shortage once more, makes them itself.
+    private static let mostHandBacks = 20
 
     func run(_ assignment: Assignment, pause: SlotPause) async -> RunOutcome {
         let run = assignment.run
@@ -37,14 +39,28 @@ struct Attempt: Sendable {
             // The database went away: nobody's fault, and what the run had done is recorded, be it that the last commit is not known.
             return .interrupted(
                 RunError(code: "DATABASE_AWAY", message: "PostgreSQL: \(error.message)", isRetryable: true), delay: .seconds(1))
-        } catch let error as PostgresError where error.isNobodysFault {
+        } catch let error as PostgresError where error.isNobodysFault && (error.isDiskFull || run.handBacks <= Self.mostHandBacks) {
             return .interrupted(
                 RunError(code: "DATABASE_AWAY", message: "PostgreSQL: \(error.message)", isRetryable: true), delay: .seconds(5))
+        } catch let error as PostgresError where error.kind == .deadlineExceeded {
+            return await unanswered(error, run: run, configuration: configuration)
         } catch is FencedOff {
             return .fencedOff
         } catch {
             return failure(error, run: run, configuration: configuration, timedOut: false)
         }
+    }
+
+    /// A statement that got no answer in time: the database is away, or, when it answers another one, this statement is the run's own fault.
+    private func unanswered(_ error: PostgresError, run: ClaimedRun, configuration: JobConfiguration) async -> RunOutcome {
+        guard (try? await pool.query(QueueStatements.probe, deadline: .seconds(5))) != nil else {
+            return .interrupted(
+                RunError(code: "DATABASE_AWAY", message: "PostgreSQL: \(error.message)", isRetryable: true), delay: .seconds(5))
+        }
+        let limit = pool.configuration.statementDeadline.operatorText
+        let message = "one of its statements did not end within \(limit), while PostgreSQL answered others"
+        return failure(
+            RunError(code: "DATABASE", message: message, isRetryable: true), run: run, configuration: configuration, timedOut: false)
     }
 
     /// What the queue does with a run whose `timeout_seconds` passed.
@@ -115,12 +131,15 @@ struct Attempt: Sendable {
 
 extension PostgresError {
     /// The database is overloaded or full, or conflicts outlasted the pool's own repeats: as if it were away, and no attempt is used.
-    fileprivate var isNobodysFault: Bool {
-        switch kind {
-        case .deadlineExceeded, .resourcesExhausted, .serialization: true
-        default: false
-        }
-    }
+    fileprivate var isNobodysFault: Bool { kind == .resourcesExhausted || kind == .serialization }
+
+    /// An outage that operators end, however long it takes them.
+    fileprivate var isDiskFull: Bool { sqlState == "53100" }
+}
+
+extension ClaimedRun {
+    /// How many attempts before this one used none: interruptions, rescues, outages.
+    fileprivate var handBacks: Int { attempt - 1 - failures }
 }
 
 extension RunError {

@@ -68,13 +68,24 @@ package struct Maintenance: Sendable {
     }
 
     private func keepHouse(thoroughly: Bool) async throws {
-        if thoroughly {
-            _ = try await pool.query(QueueStatements.createPartitions)
-            _ = try await pool.query(QueueStatements.forgetWorkers)
-            _ = try await pool.query(QueueStatements.forgetReservations)
-        }
+        if thoroughly { try await tidy() }
         _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: thoroughly))
         _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)
+    }
+
+    /// What cannot be done says so and leaves the rest to be done.
+    private func tidy() async throws {
+        for statement in [QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations] {
+            do throws(PostgresError) {
+                _ = try await pool.query(statement)
+            } catch {
+                if error.isWorthReconnecting { throw error }
+                logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
+            }
+        }
+        for row in try await pool.query(QueueStatements.defects) {
+            logger.error("the queue's tables need an operator", ["defect": row["defect"] ?? ""])
+        }
     }
 }

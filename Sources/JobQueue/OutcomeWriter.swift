@@ -88,8 +88,14 @@ final class OutcomeWriter: Sendable {
             unwritten.waiting.removeFirst(unwritten.writing.count)
             return unwritten.writing
         }
+        var waitingLines: PostgresError?
         do {
-            try await writeLogs()
+            do {
+                try await writeLogs()
+            } catch let error as PostgresError where error.isMissingPartition {
+                // Lines have a place of their own: their wait holds up no end.
+                waitingLines = error
+            }
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.before")) }
             try await write(outcomes)
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.committed")) }
@@ -104,6 +110,7 @@ final class OutcomeWriter: Sendable {
             unwritten.withLock { $0.writing = [] }
             onWritten(outcomes.contains { $0.run.isGated })
         }
+        if let waitingLines { throw waitingLines }
     }
 
     private func writeLogs() async throws {
@@ -112,8 +119,8 @@ final class OutcomeWriter: Sendable {
         for start in stride(from: 0, to: lines.count, by: Self.largestBatch) {
             let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
             do {
-                _ = try await pool.query(QueueStatements.logs(batch, now: MonotonicClock.now()))
-            } catch  where error.refusesRows {
+                _ = try await repeatingConflicts { try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now())) }
+            } catch let error as PostgresError where error.refusesRows {
                 try await writeOneByOne(batch, from: start, of: lines)
             } catch {
                 logs.putBack(Array(lines[start...]))
@@ -210,7 +217,7 @@ final class OutcomeWriter: Sendable {
                 return try await body()
             } catch let error as PostgresError where tries < 5 && error.isRetryableTransaction {
                 tries += 1
-            } catch let error as PostgresError where tries < 5 && error.sqlState == "23514" && error.message.contains("no partition") {
+            } catch let error as PostgresError where tries < 5 && error.isMissingPartition {
                 tries += 1
                 _ = try await pool.query(QueueStatements.createPartitions)
             }
@@ -219,9 +226,13 @@ final class OutcomeWriter: Sendable {
 }
 
 extension PostgresError {
+    /// The day's table is not there, and could not be made.
+    fileprivate var isMissingPartition: Bool { sqlState == "23514" && message.contains("no partition") }
+
     /// The rows themselves are at fault, and would be again; anything else (a full disk, a timeout, a lost connection) passes.
     fileprivate var refusesRows: Bool {
         switch kind {
+        case .constraint where isMissingPartition: false
         case .constraint, .invalidInput, .raised, .undefined: true
         default: false
         }

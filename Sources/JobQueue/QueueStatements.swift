@@ -14,6 +14,9 @@ enum QueueStatements {
         "SELECT 1 AS held FROM job_live WHERE id = \(id)::uuid AND token = \(token) AND status = 'RUNNING' FOR SHARE"
     }
 
+    /// Tells whether the database answers.
+    static let probe: SQL = "SELECT 1 AS answers"
+
     static func progress(id: ExecutionID, token: Int64, progress: JSONValue) -> SQL {
         "SELECT report_progress(\(id)::uuid, \(token), \(progress)::jsonb)"
     }
@@ -101,6 +104,7 @@ enum QueueStatements {
     }
 
     static let createPartitions: SQL = "SELECT create_partitions()"
+    static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"
     static let expireWaits: SQL = "SELECT expire_waits()"
 

@@ -194,7 +194,7 @@ import Testing
         }
     }
 
-    @Test("a claim loop that stands still feeds no watchdog (R11)")
+    @Test("R11: a claim loop that stands still feeds no watchdog")
     func watchdogFollowsTheLoop() async throws {
         try await withDrill { rig in
             let socket = try FakeNotifySocket()

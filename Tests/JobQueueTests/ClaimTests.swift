@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test("10,000 rows of a paused and 10,000 of a limited job in front delay nobody behind them")
+    @Test("R27: 10,000 rows of a paused and 10,000 of a limited job in front delay nobody behind them")
     func headOfTheQueue() async throws {
         try await Queue.withDatabase { queue in
             let paused = try await queue.addJob("paused", type: "NOOP", "priority = -10")

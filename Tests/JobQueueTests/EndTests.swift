@@ -211,7 +211,7 @@ import Testing
         }
     }
 
-    @Test("a run of a day whose partition is missing ends once the partition was made")
+    @Test("R29: a run of a day whose partition is missing ends once the partition was made")
     func missingPartition() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()

@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("four programs that migrate at once apply each step once")
+    @Test("R32: four programs that migrate at once apply each step once")
     func atOnce() async throws {
         try await TestDatabase.withDatabase { database in
             let applied = try await withThrowingTaskGroup(of: [Int].self) { group in
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test("a migration that breaks off leaves the step before, and the next run goes on from there")
+    @Test("R32: a migration that breaks off leaves the step before, and the next run goes on from there")
     func halfWay() async throws {
         try await TestDatabase.withDatabase { database in
             let cut = Migration(
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test("a program runs with its own version and the next one, and says 78 to every other")
+    @Test("R32: a program runs with its own version and the next one, and says 78 to every other")
     func versions() async throws {
         try await TestDatabase.withDatabase { database in
             let migrator = migrator(database)

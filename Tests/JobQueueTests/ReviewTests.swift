@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test("failures of the database that are nobody's fault use no attempt", arguments: ["53100", "53200", "40001", "40P01", nil])
+    @Test("R24: failures of the database that are nobody's fault use no attempt", arguments: ["53100", "53200", "40001", "40P01", nil])
     func blamelessDatabase(sqlState: String?) async throws {
         let kind: PostgresError.Kind =
             sqlState.map { $0.hasPrefix("53") ? .resourcesExhausted : .serialization } ?? .deadlineExceeded

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Errors")
 struct ErrorsTests {
-    @Test("the server's refusals are sorted by what a caller can do about them (R24)")
+    @Test("R24: the server's refusals are sorted by what a caller can do about them")
     func kinds() async throws {
         try await TestDatabase.withDatabase { database in
             try await database.pool.withConnection { connection in

@@ -5,7 +5,7 @@ import Testing
 /// What happens when the server or the way to it fails. Each test has a server of its own, so they run one after another.
 @Suite("Faults", .serialized)
 struct FaultTests {
-    @Test("every backend is terminated, again and again: each query succeeds or says that its connection was lost (R20)")
+    @Test("R20: every backend is terminated, again and again: each query succeeds or says that its connection was lost")
     func terminated() async throws {
         try await TestDatabase.withDatabase { database in
             try await withPool(database.url, maximum: 4) { pool in
@@ -42,7 +42,7 @@ struct FaultTests {
         }
     }
 
-    @Test("the server restarts, fast and immediate: queries go on within 5 s (R20)", arguments: RestartableServer.StopMode.allCases)
+    @Test("R20: the server restarts, fast and immediate: queries go on within 5 s", arguments: RestartableServer.StopMode.allCases)
     func restart(_ mode: RestartableServer.StopMode) async throws {
         let server = try await RestartableServer.start()
         try await withPool(server.url()) { pool in
@@ -63,7 +63,7 @@ struct FaultTests {
         }
     }
 
-    @Test("the postmaster is killed: queries go on within 5 s of its return (R20)")
+    @Test("R20: the postmaster is killed: queries go on within 5 s of its return")
     func killed() async throws {
         let server = try await RestartableServer.start()
         try await withPool(server.url()) { pool in
@@ -109,7 +109,7 @@ struct FaultTests {
         }
     }
 
-    @Test("a black hole is noticed within the deadline, under a statement and while connecting (R22)")
+    @Test("R22: a black hole is noticed within the deadline, under a statement and while connecting")
     func blackHole() async throws {
         try await TestDatabase.withDatabase { database in
             let proxy = try TCPProxy(to: database.port)
@@ -129,7 +129,7 @@ struct FaultTests {
         }
     }
 
-    @Test("several hosts: a dead one, a silent one and a read-only one are passed over (R23)")
+    @Test("R23: several hosts: a dead one, a silent one and a read-only one are passed over")
     func severalHosts() async throws {
         let standby = try await RestartableServer.start(settings: ["default_transaction_read_only": "on"])
         try await TestDatabase.withDatabase { database in
@@ -144,7 +144,7 @@ struct FaultTests {
         }
     }
 
-    @Test("a server that turns read-only is left (R23)")
+    @Test("R23: a server that turns read-only is left")
     func readOnly() async throws {
         let server = try await RestartableServer.start()
         try await withPool(server.url(), maximum: 1) { pool in
@@ -157,7 +157,7 @@ struct FaultTests {
         }
     }
 
-    @Test("too many connections: the pool waits and tries again (R24)")
+    @Test("R24: too many connections: the pool waits and tries again")
     func tooManyConnections() async throws {
         let server = try await RestartableServer.start(settings: ["max_connections": "5", "superuser_reserved_connections": "0"])
         try await withPool(server.url(), maximum: 5) { holder in

@@ -69,7 +69,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("its backend is terminated: it comes back, says so, and hears again (R41)")
+    @Test("R41: its backend is terminated: it comes back, says so, and hears again")
     func terminated() async throws {
         try await TestDatabase.withDatabase { database in
             try await withListener(database.url) { heard in
@@ -89,7 +89,7 @@ struct ListenerTests {
         }
     }
 
-    @Test("its connection dies silently: the ping notices and another one is made (R41)")
+    @Test("R41: its connection dies silently: the ping notices and another one is made")
     func silence() async throws {
         try await TestDatabase.withDatabase { database in
             let proxy = try TCPProxy(to: database.port)

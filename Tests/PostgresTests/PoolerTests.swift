@@ -11,7 +11,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("the same statements work while the backend changes under them (R32)")
+    @Test("R32: the same statements work while the backend changes under them")
     func alternating() async throws {
         try await withPooler { pool in
             var pids: [Int] = []

@@ -79,7 +79,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("serialisation failures repeat the whole body until all increments count (40001)")
+    @Test("R24: serialisation failures repeat the whole body until all increments count (40001)")
     func serialization() async throws {
         try await TestDatabase.withDatabase { database in
             _ = try await database.pool.query("CREATE TABLE counter (n int)")
@@ -106,7 +106,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("two that lock each other out both get through (40P01)")
+    @Test("R24: two that lock each other out both get through (40P01)")
     func deadlock() async throws {
         try await TestDatabase.withDatabase { database in
             _ = try await database.pool.query("CREATE TABLE t (id int PRIMARY KEY, n int)")
@@ -147,7 +147,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("a connection cut around COMMIT: commitUnknown, and the row tells what became of it (R21)", arguments: [true, false])
+    @Test("R21: a connection cut around COMMIT: commitUnknown, and the row tells what became of it", arguments: [true, false])
     func commitCut(isForwarded: Bool) async throws {
         try await TestDatabase.withDatabase { database in
             _ = try await database.pool.query("CREATE TABLE t (a int)")
@@ -168,7 +168,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("terminations at random moments: what was told to be committed is there, and nothing is there twice (R21)")
+    @Test("R21: terminations at random moments: what was told to be committed is there, and nothing is there twice")
     func randomCuts() async throws {
         let seed = UInt64.random(in: 1...UInt64.max)
         print("seed \(seed)")

@@ -14,10 +14,10 @@ package final class RestartableServer: Sendable {
 
     private init(_ server: ServerFolder) { self.server = server }
 
-    /// Makes a cluster with these lines in its `postgresql.conf` and starts it.
-    package static func start(settings: [String: String] = [:]) async throws -> RestartableServer {
+    /// Makes a cluster with these lines in its `postgresql.conf` and starts it; `environment` is laid over the test's own.
+    package static func start(settings: [String: String] = [:], environment: [String: String] = [:]) async throws -> RestartableServer {
         try await offTheTaskThreads {
-            let server = try ServerFolder(settings: settings)
+            let server = try ServerFolder(settings: settings, environment: environment)
             try server.start()
             return RestartableServer(server)
         }

@@ -12,8 +12,12 @@ final class ServerFolder: Sendable {
     private static let number = Mutex(0)
     private let binaries: String
 
+    /// What the server's environment has beyond the test's.
+    private let environment: [String: String]
+
     /// Takes a temporary folder that goes away with this process, and a port.
-    private init() throws {
+    private init(environment: [String: String] = [:]) throws {
+        self.environment = environment
         binaries = try Self.findBinaries()
         port = try freePort()
         let number = Self.number.withLock {
@@ -28,8 +32,8 @@ final class ServerFolder: Sendable {
     }
 
     /// Makes an empty cluster.
-    convenience init(settings: [String: String]) throws {
-        try self.init()
+    convenience init(settings: [String: String], environment: [String: String] = [:]) throws {
+        try self.init(environment: environment)
         try asServerUser([
             binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
             "--no-instructions",
@@ -60,7 +64,8 @@ final class ServerFolder: Sendable {
     func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
 
     func start() throws {
-        try asServerUser([binaries + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-w", "-t", "60", "start"])
+        try asServerUser(
+            [binaries + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-w", "-t", "60", "start"], environment: environment)
     }
 
     func stop(_ mode: StopMode) throws {
@@ -98,12 +103,12 @@ final class ServerFolder: Sendable {
     }
 
     /// PostgreSQL refuses to run as root.
-    private func asServerUser(_ command: [String]) throws {
+    private func asServerUser(_ command: [String], environment: [String: String] = [:]) throws {
         var arguments = command
         if let owner = Self.serverUser {
             arguments = ["/usr/bin/setpriv", "--reuid=\(owner.id)", "--regid=\(owner.group)", "--clear-groups"] + command
         }
-        try Spawn(arguments: arguments, workingDirectory: "/").run()
+        try Spawn(arguments: arguments, environment: Spawn.ownEnvironment.merging(environment) { $1 }, workingDirectory: "/").run()
     }
 
     private static var serverUser: (id: uid_t, group: gid_t)? {

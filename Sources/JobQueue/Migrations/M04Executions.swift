@@ -96,6 +96,11 @@ extension Migration {
               running int NOT NULL DEFAULT 0
             ) WITH (fillfactor = 50);
 
+            -- A table of that name may stand there without being one.
+            CREATE FUNCTION is_partition(parent text, suffix text) RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+              SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(parent || '_' || suffix) AND inhparent = to_regclass(parent))
+            $$;
+
             -- Partitions of one day (UTC) for finished executions, their earlier attempts, and logs.
             CREATE FUNCTION create_day_partitions(day date) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT
             SET client_min_messages = 'warning' SET lock_timeout = '5s' AS $$
@@ -105,18 +110,18 @@ extension Migration {
               suffix text := to_char(day, 'YYYYMMDD');
             BEGIN
               -- ATTACH waits for no reader; CREATE … PARTITION OF would, and everybody else behind it.
-              IF to_regclass('job_finished_' || suffix) IS NULL THEN
+              IF NOT is_partition('job_finished', suffix) THEN
                 EXECUTE format('CREATE TABLE %1$I (LIKE job_finished INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
                     WITH (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 200000);
                   ALTER TABLE job_finished ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
                   'job_finished_' || suffix, uuid_v7_floor(low), uuid_v7_floor(high));
               END IF;
-              IF to_regclass('job_attempts_past_' || suffix) IS NULL THEN
+              IF NOT is_partition('job_attempts_past', suffix) THEN
                 EXECUTE format('CREATE TABLE %1$I (LIKE job_attempts_past INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
                   ALTER TABLE job_attempts_past ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
                   'job_attempts_past_' || suffix, uuid_v7_floor(low), uuid_v7_floor(high));
               END IF;
-              IF to_regclass('execution_logs_' || suffix) IS NULL THEN
+              IF NOT is_partition('execution_logs', suffix) THEN
                 EXECUTE format('CREATE TABLE %1$I (LIKE execution_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
                   ALTER TABLE execution_logs ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
                   'execution_logs_' || suffix, low, high);
@@ -130,10 +135,11 @@ extension Migration {
                 UNION
                 SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live WHERE id < uuid_v7_floor(now() - interval '1 day')
               ) AS days
-              WHERE to_regclass('job_finished_' || to_char(day, 'YYYYMMDD')) IS NULL
-                 OR to_regclass('job_attempts_past_' || to_char(day, 'YYYYMMDD')) IS NULL
-                 OR to_regclass('execution_logs_' || to_char(day, 'YYYYMMDD')) IS NULL;
+              WHERE NOT (is_partition('job_finished', to_char(day, 'YYYYMMDD')) AND is_partition('job_attempts_past', to_char(day, 'YYYYMMDD'))
+                AND is_partition('execution_logs', to_char(day, 'YYYYMMDD')));
 
+            -- A day that cannot have its partitions now (a table is in the way, or locked) stops neither the others nor whoever calls:
+            -- it stays in the view above, and `queue_defects` tells.
             CREATE FUNCTION create_partitions() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE missing date;
             BEGIN
@@ -142,14 +148,30 @@ extension Migration {
               END IF;
               PERFORM pg_advisory_xact_lock(hashtext('chimera.partitions'));
               FOR missing IN SELECT day FROM missing_partition_days LOOP
-                PERFORM create_day_partitions(missing);
+                BEGIN
+                  PERFORM create_day_partitions(missing);
+                EXCEPTION WHEN duplicate_table OR lock_not_available OR deadlock_detected OR wrong_object_type OR invalid_object_definition THEN
+                  RAISE WARNING 'the partitions of % cannot be made: %', missing, SQLERRM;
+                END;
               END LOOP;
             END $$;
             SELECT create_partitions();
+
+            -- What operators have to mend, a sentence each.
+            CREATE VIEW queue_defects AS
+              SELECT format('the partitions of %s cannot be made, so nothing that was begun on that day can end: see which table named …_%s is in the way or locked',
+                day, to_char(day, 'YYYYMMDD')) AS defect FROM missing_partition_days
+              UNION ALL
+              SELECT format('index %I is invalid: REINDEX INDEX CONCURRENTLY %I', i.indexrelid::regclass, i.indexrelid::regclass)
+              FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+              WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace
+                AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid);
             """#,
         down: #"""
+            DROP VIEW queue_defects;
             DROP FUNCTION create_partitions, create_day_partitions;
             DROP VIEW missing_partition_days;
+            DROP FUNCTION is_partition;
             DROP TABLE workers, execution_logs;
             DROP VIEW job_attempts;
             DROP TABLE job_attempts_past, job_executions;

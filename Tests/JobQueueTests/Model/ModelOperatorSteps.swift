@@ -124,7 +124,7 @@ extension ModelSession {
                 jobs: ["TEST": job], pool: queue.pool, lease: processes[item.held.process].lease, logs: ExecutionLogWriter(wakeup: Wakeup())
             )
             let configuration = ModelJob.configuration(run.jobConfigID)
-            let assignment = Assignment(run: run, configuration: configuration)
+            let assignment = Assignment(run: run, configuration: configuration, term: Lease.Term(number: 1))
             let outcome =
                 item.end == .timeOut
                 ? attempt.timeout(run, configuration) : await attempt.run(assignment, pause: SlotPause { _ in })

@@ -21,7 +21,7 @@ struct ModelProcess {
     init(queue: Queue) {
         identity = WorkerIdentity(id: UUID().uuidString.lowercased(), host: "host", pid: 1, version: "v", slots: 4)
         keeper = LeaseKeeper(
-            identity: identity, lease: lease, pool: queue.pool, runningCount: { 0 }, onRenewed: {}, onLost: {})
+            identity: identity, lease: lease, pool: queue.pool, runningCount: { 0 }, onRenewed: {}, onLost: { _ in })
     }
 }
 

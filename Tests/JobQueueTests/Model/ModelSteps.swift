@@ -156,7 +156,7 @@ extension ModelSession {
         let taken = all[pick % all.count]
         let context = RunContext(
             run: taken.run, configuration: ModelJob.configuration(taken.run.jobConfigID), options: [:], pool: queue.pool,
-            lease: processes[taken.process].lease, logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
+            lease: processes[taken.process].lease, term: Lease.Term(number: 1), logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
         processes[taken.process].lease.renewed(askedAt: MonotonicClock.now())
         let id = taken.run.id
         do {
