@@ -34,7 +34,8 @@ enum DifferenceStatements {
               FROM comparison_differences AS d WHERE d.execution_id = ANY (
             """
         select += family(id)
-        select += ")) AS w LEFT JOIN stores AS s ON s.id = w.store_id LEFT JOIN products AS p ON p.store_id = w.store_id AND p.code = w.code"
+        select +=
+            ")) AS w LEFT JOIN stores AS s ON s.id = w.store_id LEFT JOIN products AS p ON p.store_id = w.store_id AND p.code = w.code"
         if let last {
             select += " WHERE (w.rank, w.gap, w.store_id, w.code, w.id)"
             select += " > (\(last.rank), \(last.gap)::numeric, \(last.store), \(last.code), \(last.id))"

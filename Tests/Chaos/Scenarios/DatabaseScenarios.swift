@@ -28,5 +28,6 @@ extension Catalogue {
         Failure(
             number: "R23", name: "failover to another server",
             evidence: [.scenario(failover), .tests(["PostgresTests.FaultTests/severalHosts", "PostgresTests.FaultTests/readOnly"])]),
+        Failure(number: "R25", name: "a transaction that stays open, readers with old snapshots", evidence: [.scenario(oldSnapshots)]),
     ]
 }
