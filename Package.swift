@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto"),
         .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CJSON",
             cxxSettings: [.unsafeFlags(["-O2"])],
@@ -67,7 +68,7 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "chimera-sandbox",
-            dependencies: ["CMicroHTTPD", "Runtime"],
+            dependencies: ["CMicroHTTPD", "COpenSSL", "Runtime"],
             swiftSettings: strict),
 
         // Tests
@@ -88,11 +89,16 @@ let package = Package(
         tests("CronTests", ["Cron"]),
         tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
-        tests("PartnersTests", ["Partners", "Retail", "Networking", "TestSupport"], needsPrograms: true),
+        tests(
+            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
+            excluding: ["Goldens"]),
+        tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
+        tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
         tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         fuzzing,
+        tests("ChaosTests", ["chaos", "Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         tests("Style", []),
     ],
     swiftLanguageModes: [.v6],

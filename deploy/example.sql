@@ -65,16 +65,15 @@ SELECT 'sync-products', 'Publishes each store''s club prices as the campaign of 
     3, 30, 900, interval '50 minutes'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'sync-products' AND deleted_at IS NULL);
 
--- Inactive: this version does not run COMPARE_DATA yet, and an execution of it would fail saying so. Afterwards:
--- UPDATE job_configurations SET active = true WHERE name = 'compare-data' AND deleted_at IS NULL;
-INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config, active)
+-- Later in the morning: does the club list what RP offers? From 5 differences over all stores on it is a warning, from 50 on critical.
+-- The limit that is expected is that of the sync, unless "quantity_limit" is given here.
+INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config)
 SELECT 'compare-data', 'Compares what RP offers with what CresceVendas lists', 'COMPARE_DATA', '20 6 * * *', 'America/Sao_Paulo',
     '{"source": "RP", "target": "CRESCEVENDAS", "store_ids": [], "check_extra": true,
-      "notification_threshold": {"min_differences": 5, "critical_differences": 50}}',
-    false
+      "notification_threshold": {"min_differences": 5, "critical_differences": 50}}'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'compare-data' AND deleted_at IS NULL);
 
--- Inactive for the same reason.
+-- Inactive: this version does not run CLEANUP_LOGS yet, and an execution of it would fail saying so.
 INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config, active)
 SELECT 'cleanup-logs', 'Drops logs and executions that are past their retention', 'CLEANUP_LOGS', '0 12 * * *', 'America/Sao_Paulo',
     '{"retention_days": 7, "execution_retention_days": 90}',

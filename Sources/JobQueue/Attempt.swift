@@ -22,7 +22,7 @@ struct Attempt: Sendable {
             }
             let context = RunContext(
                 run: run, configuration: configuration, options: try Self.options(configuration: configuration, run: run), pool: pool,
-                lease: lease, logWriter: logs, slotPause: pause)
+                lease: lease, term: assignment.term, logWriter: logs, slotPause: pause)
             switch try await job.run(context) {
             case .succeeded(let metrics): return .succeeded(metrics: metrics?.text)
             case .fanOut(let children, let unit) where !children.isEmpty: return .fannedOut(children, unit: unit)

@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import Runtime
+import Synchronization
 
 /// Claims due executions and hands them to the slots: at once while claims come back full, on a wake-up or after the poll interval else.
 final class Claimer: Sendable {
@@ -8,6 +9,9 @@ final class Claimer: Sendable {
     static let pollInterval: Duration = .seconds(1)
     /// After a wake-up that found nothing: writers notify at most once in 10 ms, so a row may have come right behind it.
     static let secondLook: Duration = .milliseconds(15)
+
+    /// A claim takes milliseconds. One that hangs is given up before a service manager takes the worker for dead (WatchdogSec=30).
+    private static let deadline: Duration = .seconds(10)
 
     private let identity: WorkerIdentity
     private let pool: PostgresPool
@@ -17,6 +21,7 @@ final class Claimer: Sendable {
     private let wakeup: Wakeup
     private let leaveWhenDrained: Bool
     private let onProgress: @Sendable () -> Void
+    private let counts = Mutex(ClaimRounds(begun: 0, ended: 0))
     private let logger = Logger(label: "claim")
 
     init(
@@ -41,7 +46,7 @@ final class Claimer: Sendable {
         while !shutdown.isRequested && !Task.isCancelled {
             onProgress()
             let room = slots.room
-            guard room > 0, lease.isHeld else {
+            guard room > 0, let term = lease.term else {
                 _ = await wakeup.wait(upTo: Self.pollInterval)
                 continue
             }
@@ -49,7 +54,7 @@ final class Claimer: Sendable {
             let mark = scan.mark(at: start)
             let wasIdle = isIdle()
             do {
-                let claimed = try await claim(room, after: mark)
+                let claimed = try await claim(room, after: mark, in: term)
                 failures = 0
                 let isFull = claimed.count >= room
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
@@ -66,15 +71,25 @@ final class Claimer: Sendable {
         }
     }
 
+    /// How many claims were begun, and how many of them have given what they took to the slots.
+    var rounds: ClaimRounds { counts.withLock { $0 } }
+
     /// One claim; gives what it took, in order.
-    private func claim(_ room: Int, after mark: Watermark) async throws -> [ClaimedRun] {
-        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark))
+    private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun] {
+        counts.withLock { $0.begun += 1 }
+        defer { counts.withLock { $0.ended = $0.begun } }
+        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
         guard !rows.isEmpty else { return [] }
         assert(Failpoint.reach("claim.committed"))
         let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }
         do {
             let known = try await configurations.configurations(of: Set(claimed.map(\.jobConfigID)))
-            slots.submit(claimed.map { Assignment(run: $0, configuration: known[$0.jobConfigID]) })
+            // The lease may have ended on the way, and others have rescued what was claimed under it.
+            guard lease.term == term else {
+                slots.refuse(claimed)
+                return claimed
+            }
+            slots.submit(claimed.map { Assignment(run: $0, configuration: known[$0.jobConfigID], term: term) })
         } catch {
             // They are ours already: without their configuration they can only be handed back.
             slots.refuse(claimed)
@@ -93,4 +108,10 @@ final class Claimer: Sendable {
             runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
             failures: try row.get("failures"))
     }
+}
+
+/// Claims come one after the other; each counts when it begins and when what it took is in the slots, or lost.
+struct ClaimRounds: Sendable {
+    var begun: Int
+    var ended: Int
 }

@@ -27,11 +27,12 @@ package final class RunContext: Sendable {
     /// The database, for reads and for `fenced`.
     package let pool: PostgresPool
     private let lease: Lease
+    private let term: Lease.Term
     private let logWriter: ExecutionLogWriter
     private let slotPause: SlotPause
 
     init(
-        run: ClaimedRun, configuration: JobConfiguration, options: JSONValue, pool: PostgresPool, lease: Lease,
+        run: ClaimedRun, configuration: JobConfiguration, options: JSONValue, pool: PostgresPool, lease: Lease, term: Lease.Term,
         logWriter: ExecutionLogWriter, slotPause: SlotPause
     ) {
         self.run = run
@@ -39,6 +40,7 @@ package final class RunContext: Sendable {
         self.options = options
         self.pool = pool
         self.lease = lease
+        self.term = term
         self.logWriter = logWriter
         self.slotPause = slotPause
     }
@@ -47,13 +49,13 @@ package final class RunContext: Sendable {
     package func checkHold() throws {
         assert(Failpoint.reach("request.before"))
         try Task.checkCancellation()
-        guard lease.isHeld else {
+        guard lease.term == term else {
             throw LeaseLost()
         }
     }
 
-    /// How long the lease surely holds from now, without the margin; below zero when it does not.
-    var leaseRemaining: Duration { lease.remaining }
+    /// How long this run surely stays ours from now, the lease's margin kept; zero when others may have taken it.
+    var leaseRemaining: Duration { lease.term == term ? lease.timeLeft : .zero }
 
     /// What the worker keeps of its lease to come to an end in.
     var leaseMargin: Duration { lease.margin }

@@ -39,7 +39,7 @@ final class ConfigurationCache: Sendable {
             ids.filter { id in entries[id].map { now - $0.readAt > Self.goodFor } ?? true }
         }
         if !stale.isEmpty {
-            let rows = try await pool.query(QueueStatements.configurations(ids: Array(stale)))
+            let rows = try await pool.query(QueueStatements.configurations(ids: Array(stale)), deadline: .seconds(10))
             let fresh = try rows.map(Self.decode)
             entries.withLock { entries in
                 if entries.count > 20_000 { entries.removeAll() }

@@ -2,23 +2,25 @@ import Postgres
 import Runtime
 import Synchronization
 
-/// Renews the worker's lease every third of it, on a connection of its own, apart from jobs and claims.
+/// Renews the worker's lease every third of it, on a connection of its own, apart from jobs and claims, and tells of the end of a term at
+/// the moment it comes.
 final class LeaseKeeper: Sendable {
     let identity: WorkerIdentity
     let lease: Lease
     /// Used by nobody else.
     let pool: PostgresPool
     let runningCount: @Sendable () -> Int
-    /// Called after every renewal, and when the lease can no longer be trusted.
+    /// Called after every renewal.
     let onRenewed: @Sendable () -> Void
-    let onLost: @Sendable () -> Void
+    /// Called when a term of the lease is over: what was claimed in another term than the one that lasts now cannot be trusted to be ours.
+    let onLost: @Sendable (_ now: Lease.Term?) -> Void
     /// When the lease was last asked for while it was not held; nil once all rescues that may have followed are forgiven.
     private let cameBackAt = Mutex<Duration?>(nil)
     private let logger = Logger(label: "lease")
 
     init(
         identity: WorkerIdentity, lease: Lease, pool: PostgresPool, runningCount: @escaping @Sendable () -> Int,
-        onRenewed: @escaping @Sendable () -> Void, onLost: @escaping @Sendable () -> Void
+        onRenewed: @escaping @Sendable () -> Void, onLost: @escaping @Sendable (_ now: Lease.Term?) -> Void
     ) {
         self.identity = identity
         self.lease = lease
@@ -30,22 +32,30 @@ final class LeaseKeeper: Sendable {
 
     /// Renews until the task is cancelled.
     func run() async {
-        var wasHeld = false
+        await withDiscardingTaskGroup { tasks in
+            tasks.addTask { await self.watchTerms() }
+            while !Task.isCancelled {
+                let isRenewed = await renewOnce()
+                _ = await Wakeup().wait(upTo: isRenewed ? lease.length / 3 : min(lease.length / 12, .seconds(1)))
+            }
+            tasks.cancelAll()
+        }
+    }
+
+    /// Apart from the renewals, each of which may hang until its deadline, and on the lease's own clock: a worker that was suspended notices
+    /// as soon as it runs again.
+    private func watchTerms() async {
+        var last = lease.term
         while !Task.isCancelled {
-            let isRenewed = await renewOnce()
-            if isRenewed && !wasHeld { wasHeld = true }
-            if !lease.isHeld && wasHeld {
-                wasHeld = false
+            let left = lease.timeLeft
+            // No longer than a second: timers do not count the time of a machine that is suspended.
+            _ = await lease.renewals.wait(upTo: left > .zero ? min(left, .seconds(1)) : .seconds(1))
+            let now = lease.term
+            if let last, now != last {
                 logger.error("the lease could not be renewed in time; runs are stopped and handed back")
-                onLost()
+                onLost(now)
             }
-            _ = try? await Task.sleep(for: isRenewed ? lease.length / 3 : min(lease.length / 12, .seconds(1)))
-            if wasHeld && !lease.isHeld {
-                // Suspended, or this loop was held up: what ran meanwhile cannot be trusted to be ours.
-                wasHeld = false
-                logger.error("the lease ended while this worker stood still; runs are stopped and handed back")
-                onLost()
-            }
+            last = now
         }
     }
 

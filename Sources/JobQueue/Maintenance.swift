@@ -15,31 +15,44 @@ package struct Maintenance: Sendable {
         self.interval = interval
     }
 
-    /// Runs until the task is cancelled.
+    /// Runs until the task is cancelled. Lost runs are looked for apart from the rest, which may wait for locks.
     package func run() async {
-        var rounds = 0
+        await withDiscardingTaskGroup { tasks in
+            tasks.addTask { await repeating(every: interval) { try await rescue() } }
+            tasks.addTask {
+                var rounds = 0
+                await repeating(every: interval) {
+                    try await keepHouse(thoroughly: rounds % 60 == 0)
+                    rounds += 1
+                }
+            }
+        }
+    }
+
+    private func repeating(every interval: Duration, _ round: () async throws -> Void) async {
         while !Task.isCancelled {
             do {
-                try await runOnce(withHousekeeping: rounds % 60 == 0)
-                rounds += 1
+                try await round()
             } catch  where Task.isCancelled {
                 return
             } catch {
                 logger.warning("maintenance failed; trying again", ["error": "\(error)"])
             }
-            _ = try? await Task.sleep(for: interval * Double.random(in: 0.8...1))
+            _ = await Wakeup().wait(upTo: interval * Double.random(in: 0.8...1))
         }
     }
 
-    /// One round. Gives how many runs were rescued.
+    /// One round of everything. Gives how many runs were rescued.
     @discardableResult
     package func runOnce(withHousekeeping: Bool) async throws -> Int {
-        if withHousekeeping {
-            _ = try await pool.query(QueueStatements.createPartitions)
-            _ = try await pool.query(QueueStatements.forgetWorkers)
-            _ = try await pool.query(QueueStatements.forgetReservations)
-        }
-        _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: withHousekeeping))
+        let rescued = try await rescue()
+        try await keepHouse(thoroughly: withHousekeeping)
+        return rescued
+    }
+
+    /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued.
+    @discardableResult
+    private func rescue() async throws -> Int {
         var rescued = 0
         var last: ExecutionID? = Watermark.start.id
         while let page = last {
@@ -48,8 +61,20 @@ package struct Maintenance: Sendable {
             last = try row?.getIfPresent("last_id")
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
+        // A run whose row such a transaction has locked is taken back in the next round.
+        let ended = try await pool.query(QueueStatements.endLostTransactions).first?.get("ended", as: Int.self) ?? 0
+        if ended > 0 { logger.warning("transactions of lost workers were ended", ["sessions": "\(ended)"]) }
+        return rescued
+    }
+
+    private func keepHouse(thoroughly: Bool) async throws {
+        if thoroughly {
+            _ = try await pool.query(QueueStatements.createPartitions)
+            _ = try await pool.query(QueueStatements.forgetWorkers)
+            _ = try await pool.query(QueueStatements.forgetReservations)
+        }
+        _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: thoroughly))
         _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)
-        return rescued
     }
 }

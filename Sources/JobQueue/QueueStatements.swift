@@ -87,7 +87,7 @@ enum QueueStatements {
         INSERT INTO workers AS w (id, host, pid, version, lease, lease_until, slots, running)
         VALUES (\(identity.id)::uuid, \(identity.host), \(Int(identity.pid)), \(identity.version), \(lease), clock_timestamp() + \(lease)::interval,
           \(identity.slots), \(running))
-        ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), lease_until = clock_timestamp() + excluded.lease, running = excluded.running
+        ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(), lease = excluded.lease, lease_until = clock_timestamp() + excluded.lease, running = excluded.running
         """
     }
 
@@ -107,6 +107,15 @@ enum QueueStatements {
     static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {
         "SELECT rescued, last_id::text FROM rescue_executions(\(batch), \(last)::uuid)"
     }
+
+    /// Ends transactions that lost workers left open: a worker that is stopped in one keeps its locks, also the row of the run that somebody is
+    /// to take over, and the server waits for it. A worker's sessions bear its id at the end of their name; what it begins when it is back
+    /// is left alone.
+    static let endLostTransactions: SQL = """
+        SELECT count(pg_terminate_backend(a.pid)) AS ended FROM workers AS w JOIN pg_stat_activity AS a ON right(a.application_name, 36) = w.id::text
+        WHERE w.lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + w.lease AND a.xact_start < w.lease_until
+          AND a.datname = current_database() AND a.usename = current_user
+        """
 
     /// Rows that a change of their job did not see; `looksAtAll`: not only of jobs that changed in the last hour.
     static func gateStragglers(looksAtAll: Bool) -> SQL {

@@ -4,73 +4,95 @@ import Runtime
 /// Watches runs from outside: stops those whose time is up, those that are no longer ours, and gives back rows that carry this
 /// worker's id though it does not know them.
 struct RunWatch: Sendable {
-    /// Long enough to cost nothing, short enough that code stops within 2 s of a cancellation.
-    static let interval: Duration = .milliseconds(500)
-
+    /// How often timeouts are looked for.
+    static let timeoutInterval: Duration = .milliseconds(500)
+    /// How often lost runs are looked for; cancellations announce themselves. Code stops within 2 s of either.
+    static let lookInterval: Duration = .seconds(1)
     /// How often the worker compares the rows that carry its id with what it knows.
     static let reconciliationInterval: Duration = .seconds(5)
+    /// A look that hangs longer is given up: the next one may find another connection.
+    private static let lookDeadline: Duration = .seconds(5)
 
     let identity: WorkerIdentity
     let pool: PostgresPool
     let slots: Slots
     let outcomes: OutcomeWriter
     let attempt: Attempt
+    let claims: @Sendable () -> ClaimRounds
     /// Signalled by cancellations.
     let wakeup: Wakeup
     private let logger = Logger(label: "watch")
 
-    init(identity: WorkerIdentity, pool: PostgresPool, slots: Slots, outcomes: OutcomeWriter, attempt: Attempt, wakeup: Wakeup) {
+    init(
+        identity: WorkerIdentity, pool: PostgresPool, slots: Slots, outcomes: OutcomeWriter, attempt: Attempt,
+        claims: @escaping @Sendable () -> ClaimRounds, wakeup: Wakeup
+    ) {
         self.identity = identity
         self.pool = pool
         self.slots = slots
         self.outcomes = outcomes
         self.attempt = attempt
+        self.claims = claims
         self.wakeup = wakeup
     }
 
-    /// Watches until the task is cancelled.
+    /// Watches until the task is cancelled. Each of the three has its own turn: a timeout never waits for a database that is slow or away.
     func run() async {
-        var lastLook = Duration.zero
-        var lastReconciliation = MonotonicClock.now()
-        var suspects: Set<HeldRow> = []
+        await withDiscardingTaskGroup { watches in
+            watches.addTask { await stopOverdueRuns() }
+            watches.addTask { await stopLostRuns() }
+            watches.addTask { await giveBackUnknownRows() }
+        }
+    }
+
+    private func stopOverdueRuns() async {
         while !Task.isCancelled {
-            let isCancellation = await wakeup.wait(upTo: Self.interval)
+            _ = await Wakeup().wait(upTo: Self.timeoutInterval)
             let overdue = slots.overdue()
-            if !overdue.isEmpty {
-                logger.warning("timeout", ["runs": "\(overdue.count)"])
-                slots.stop(overdue, as: attempt.timeout)
-            }
-            guard isCancellation || MonotonicClock.now() - lastLook >= Self.interval * 2 else { continue }
-            lastLook = MonotonicClock.now()
-            await stopLostRuns()
-            if MonotonicClock.now() - lastReconciliation >= Self.reconciliationInterval {
-                lastReconciliation = MonotonicClock.now()
-                suspects = await giveBackUnknownRows(suspects: suspects)
-            }
+            guard !overdue.isEmpty else { continue }
+            logger.warning("timeout", ["runs": "\(overdue.count)"])
+            slots.stop(overdue, as: attempt.timeout)
         }
     }
 
     private func stopLostRuns() async {
-        let held = slots.held().filter { ($0.runningFor ?? .zero) > .milliseconds(300) }.map(\.run)
-        guard !held.isEmpty, let lost = try? await pool.query(QueueStatements.lostRuns(held)), !lost.isEmpty else { return }
-        let lostIDs = Set(lost.compactMap { $0["id"] })
-        let stopped = Dictionary(uniqueKeysWithValues: held.filter { lostIDs.contains($0.id) }.map { ($0.id, $0.token) })
-        slots.stop(stopped) { _, _ in .fencedOff }
+        while !Task.isCancelled {
+            let isCancellation = await wakeup.wait(upTo: Self.lookInterval)
+            // Quick runs end before anybody could take them away; only a cancellation may mean one of them.
+            let held = slots.held().filter { isCancellation || ($0.runningFor ?? .zero) > .milliseconds(300) }.map(\.run)
+            guard !held.isEmpty else { continue }
+            guard let lost = try? await pool.query(QueueStatements.lostRuns(held), deadline: Self.lookDeadline), !lost.isEmpty else {
+                continue
+            }
+            let lostIDs = Set(lost.compactMap { $0["id"] })
+            let stopped = Dictionary(held.filter { lostIDs.contains($0.id) }.map { ($0.id, $0.token) }) { max($0, $1) }
+            slots.stop(stopped) { _, _ in .fencedOff }
+        }
     }
 
-    /// Rows seen unknown twice, some seconds apart, are no claim on its way here: the claim's answer was lost.
-    private func giveBackUnknownRows(suspects: Set<HeldRow>) async -> Set<HeldRow> {
-        guard let rows = try? await pool.query(QueueStatements.heldRows(worker: identity.id)) else { return [] }
-        let known = Set(slots.held().map(\.run.id)).union(outcomes.unwrittenIDs)
-        let unknown = Set(rows.compactMap { row in (try? HeldRow(id: row.get("id"), token: row.get("token"))) }).filter {
-            !known.contains($0.id)
+    private func giveBackUnknownRows() async {
+        var suspects: [HeldRow: Int] = [:]
+        while !Task.isCancelled {
+            _ = await Wakeup().wait(upTo: Self.reconciliationInterval)
+            suspects = await giveBackUnknownRows(suspects: suspects)
         }
-        let certain = unknown.intersection(suspects)
+    }
+
+    /// Takes the rows that were unknown at the last look, each with the claims that had begun by then, and gives those of this one. A row that
+    /// is still unknown when all those claims have ended is no claim on its way here: its answer was lost.
+    func giveBackUnknownRows(suspects: [HeldRow: Int]) async -> [HeldRow: Int] {
+        guard let rows = try? await pool.query(QueueStatements.heldRows(worker: identity.id), deadline: Self.lookDeadline) else {
+            return suspects
+        }
+        let rounds = claims()
+        let known = Set(slots.held().map(\.run.id)).union(outcomes.unwrittenIDs)
+        let unknown = rows.compactMap { try? HeldRow(id: $0.get("id"), token: $0.get("token")) }.filter { !known.contains($0.id) }
+        let certain = unknown.filter { row in suspects[row].map { $0 <= rounds.ended } ?? false }
         if !certain.isEmpty {
             logger.warning("rows of this worker that it does not know are given back", ["rows": "\(certain.count)"])
-            _ = try? await pool.query(QueueStatements.giveBack(rows: certain.sorted { $0.id < $1.id }))
+            _ = try? await pool.query(QueueStatements.giveBack(rows: certain.sorted { $0.id < $1.id }), deadline: Self.lookDeadline)
         }
-        return unknown.subtracting(certain)
+        return Dictionary(unknown.map { ($0, suspects[$0] ?? rounds.begun) }) { first, _ in first }
     }
 }
 

@@ -6,6 +6,8 @@ struct Assignment: Sendable {
     let run: ClaimedRun
     /// Nil: the job's configuration no longer exists.
     let configuration: JobConfiguration?
+    /// The term of the worker's lease in which it was claimed.
+    let term: Lease.Term
 }
 
 /// The runs of a worker: at most `count` at once, in the order in which they were claimed; claimed ones that wait for a slot; and the
@@ -96,21 +98,32 @@ final class Slots: Sendable {
         started.forEach(start)
     }
 
-    /// Ends the given runs, by id and token (nil: all, those that wait included), without waiting for their code; their tasks are cancelled.
-    func stop(_ runs: [ExecutionID: Int64]? = nil, as outcome: @Sendable (ClaimedRun, JobConfiguration?) -> RunOutcome) {
+    /// Ends the given runs, by id and token, without waiting for their code; their tasks are cancelled.
+    func stop(_ runs: [ExecutionID: Int64], as outcome: @Sendable (ClaimedRun, JobConfiguration?) -> RunOutcome) {
+        stop(where: { runs[$0.run.id] == $0.run.token }, as: outcome)
+    }
+
+    /// Ends all runs that were claimed in other terms of the lease than this one, and hands them back; nil: all.
+    func interrupt(
+        claimedOutside term: Lease.Term? = nil,
+        as outcome: @Sendable (ClaimedRun, JobConfiguration?) -> RunOutcome = { _, _ in .interrupted(.interruption, delay: nil) }
+    ) {
+        stop(where: { $0.term != term }, as: outcome)
+    }
+
+    private func stop(where isMeant: (Assignment) -> Bool, as outcome: @Sendable (ClaimedRun, JobConfiguration?) -> RunOutcome) {
         var stopped: [Assignment] = []
         var tasks: [Task<Void, Never>] = []
         let started: [ActiveRun] = state.withLock { state in
-            func isMeant(_ run: ClaimedRun) -> Bool { runs.map { $0[run.id] == run.token } ?? true }
-            for (id, active) in state.active where isMeant(active.assignment.run) {
+            for (id, active) in state.active where isMeant(active.assignment) {
                 state.active[id] = nil
                 if active.isPaused { state.pausedCount -= 1 }
                 stopped.append(active.assignment)
                 if let task = active.task { tasks.append(task) }
             }
             let waiting = state.waiting[state.nextWaiting...]
-            stopped.append(contentsOf: waiting.filter { isMeant($0.run) })
-            state.waiting = waiting.filter { !isMeant($0.run) }
+            stopped.append(contentsOf: waiting.filter(isMeant))
+            state.waiting = waiting.filter { !isMeant($0) }
             state.nextWaiting = 0
             return fill(&state)
         }

@@ -42,7 +42,7 @@ package struct Worker: Sendable {
     ) {
         self.identity = identity
         self.settings = settings
-        self.database = database
+        self.database = database.named(endingWith: identity.id)
         self.jobs = jobs
         self.onReady = onReady
         self.onProgress = onProgress
@@ -65,37 +65,43 @@ package struct Worker: Sendable {
         let slots = Slots(count: settings.slots, roomWakeup: claimWakeup, execute: attempt.run, onSettled: outcomes.submit)
         let keeper = LeaseKeeper(
             identity: identity, lease: lease, pool: leasePool, runningCount: { slots.activeCount }, onRenewed: {},
-            onLost: { slots.stop(as: attempt.interruption) })
+            onLost: { slots.interrupt(claimedOutside: $0, as: attempt.interruption) })
         let claimer = Claimer(
             identity: identity, pool: queuePool, slots: slots, lease: lease, wakeup: claimWakeup, leaveWhenDrained: settings.drains,
             onProgress: onProgress)
-        let watch = RunWatch(identity: identity, pool: queuePool, slots: slots, outcomes: outcomes, attempt: attempt, wakeup: watchWakeup)
+        let watch = RunWatch(
+            identity: identity, pool: queuePool, slots: slots, outcomes: outcomes, attempt: attempt, claims: { claimer.rounds },
+            wakeup: watchWakeup)
 
         await begin(keeper, until: shutdown)
-        await withDiscardingTaskGroup { services in
-            services.addTask { await keeper.run() }
-            services.addTask { await outcomes.run() }
-            services.addTask { await watch.run() }
-            services.addTask { await Maintenance(pool: queuePool, interval: settings.lease / 3).run() }
-            if settings.listens {
-                let listener = PostgresListener(
-                    database, channels: ["chimera_jobs", "chimera_cancel"],
-                    onNotify: { channel, _ in channel == "chimera_cancel" ? watchWakeup.signal() : claimWakeup.signal() },
-                    onConnected: {
-                        claimWakeup.signal()
-                        watchWakeup.signal()
-                    })
-                services.addTask { await listener.run() }
+        await withDiscardingTaskGroup { renewals in
+            renewals.addTask { await keeper.run() }
+            await withDiscardingTaskGroup { services in
+                services.addTask { await outcomes.run() }
+                services.addTask { await watch.run() }
+                services.addTask { await Maintenance(pool: queuePool, interval: settings.lease / 3).run() }
+                if settings.listens {
+                    let listener = PostgresListener(
+                        database, channels: ["chimera_jobs", "chimera_cancel"],
+                        onNotify: { channel, _ in channel == "chimera_cancel" ? watchWakeup.signal() : claimWakeup.signal() },
+                        onConnected: {
+                            claimWakeup.signal()
+                            watchWakeup.signal()
+                        })
+                    services.addTask { await listener.run() }
+                }
+                services.addTask {
+                    await shutdown.wait()
+                    claimWakeup.signal()
+                }
+                await claim(claimer, until: shutdown) { slots.heldCount == 0 && outcomes.unwrittenCount == 0 }
+                await drain(slots, attempt, until: shutdown)
+                services.cancelAll()
             }
-            services.addTask {
-                await shutdown.wait()
-                claimWakeup.signal()
-            }
-            await claim(claimer, until: shutdown) { slots.heldCount == 0 && outcomes.unwrittenCount == 0 }
-            await drain(slots, attempt, until: shutdown)
-            services.cancelAll()
+            // The last ends are written under the lease.
+            await flush(outcomes)
+            renewals.cancelAll()
         }
-        await flush(outcomes)
         await keeper.release()
         for pool in [jobPool, queuePool, leasePool] { await pool.close() }
     }
@@ -136,7 +142,7 @@ package struct Worker: Sendable {
         }
         if slots.heldCount > 0 {
             logger.notice("hands its runs back", ["runs": "\(slots.heldCount)"])
-            slots.stop(as: attempt.interruption)
+            slots.interrupt(as: attempt.interruption)
         }
     }
 

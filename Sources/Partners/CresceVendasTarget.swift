@@ -1,6 +1,7 @@
 import Networking
 import Retail
 import Runtime
+import Secrets
 
 /// CresceVendas as a target of campaigns (PARTNERS.md §2).
 package struct CresceVendasTarget: CampaignTarget {

@@ -1,5 +1,6 @@
 import Networking
 import Runtime
+import Secrets
 
 /// What a partner says about an error, found in the shapes of PARTNERS.md §1 and §2.
 enum PartnerMessages {

@@ -1,6 +1,7 @@
 import Networking
 import Retail
 import Runtime
+import Secrets
 
 /// RP Services as a source of products (PARTNERS.md §1).
 package struct RPSource: ProductSource {

@@ -5,9 +5,9 @@ import Runtime
 /// Where the database is and how this program speaks to it.
 package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     /// libpq's parameters as the URL gives them, with our defaults.
-    let parameters: [String: String]
+    private(set) var parameters: [String: String]
     /// The name shown in `pg_stat_activity`.
-    package let applicationName: String
+    package private(set) var applicationName: String
     /// False behind a pooler that gives every transaction another backend: no named statements and no settings of the session.
     package let usesNamedStatements: Bool
     /// How long a statement may take when its caller does not say.
@@ -51,6 +51,16 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         self.applicationName = applicationName
         self.usesNamedStatements = usesNamedStatements
         self.statementDeadline = statementDeadline
+    }
+
+    /// The same with `ending` behind the name shown in `pg_stat_activity`, be it one that the URL gives: whose session it is can be told by
+    /// the end of the name, which PostgreSQL would cut after 63 bytes.
+    package func named(endingWith ending: String) -> PostgresConfiguration {
+        var named = self
+        let name = parameters["application_name"] ?? applicationName
+        named.applicationName = String(decoding: name.utf8.prefix(62 - ending.utf8.count), as: UTF8.self) + " " + ending
+        named.parameters["application_name"] = named.applicationName
+        return named
     }
 
     private static func parse(_ url: String) throws(OperatorError) -> [String: String] {

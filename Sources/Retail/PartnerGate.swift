@@ -24,6 +24,7 @@ struct PartnerGate: RequestGate {
         let perMinute = integration.config["max_requests_per_minute"]?.intValue ?? Self.defaultRequestsPerMinute[integration.type]
         if let perMinute {
             try await waitForTurn(perMinute: perMinute)
+            try context.checkHold()
         }
         if let openFor = breakers.openFor(integration.id) { throw Self.postponed(integration, openFor) }
     }

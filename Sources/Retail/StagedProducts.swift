@@ -1,3 +1,5 @@
+import Runtime
+
 /// A store's accepted products in COPY's text form: written to the campaign's row before the upload, so that whoever finishes the
 /// campaign can compare and swap without asking the source again.
 package struct StagedProducts: Sendable {
@@ -100,6 +102,7 @@ struct StagedRows: Sequence, IteratorProtocol, Sendable {
 
     mutating func next() -> [UInt8]? {
         guard !rest.isEmpty else { return nil }
+        assert(Failpoint.reach("sync.swapping"))
         var piece: [UInt8] = []
         piece.reserveCapacity(66_000)
         while piece.count < 65_536, let end = rest.firstIndex(of: UInt8(ascii: "\n")) {

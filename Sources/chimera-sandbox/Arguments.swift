@@ -44,7 +44,8 @@ enum Command {
     }
 
     static let help = """
-        chimera-sandbox: stand-ins for RP and CresceVendas on the loopback interface, with faults on demand.
+        chimera-sandbox: stand-ins for RP, CresceVendas, Telegram, a webhook receiver and a mail server on the loopback interface, with
+        faults on demand.
 
         usage: chimera-sandbox [options]
 
@@ -56,14 +57,16 @@ enum Command {
           --utc-offset-minutes Z   the stores' clock (-180, São Paulo)
           --fault NAME[:RATE][@STORE]
                                    RATE is a probability (0.05) or a count (3x: the first three requests that match);
-                                   STORE is a registration or a number from 1; may be given several times
+                                   STORE is a registration or a number from 1; of telegram-…, webhook-… and smtp-… a chat,
+                                   a path or a recipient; may be given several times
           --faults                 list the faults
           --help                   this text
 
-        Prints one line of JSON with the base URLs, the credentials and the stores, then serves until SIGTERM or SIGINT.
+        Prints one line of JSON with the base URLs, the credentials, the mail server's ca_file and the stores, then serves until SIGTERM
+        or SIGINT.
           GET  /_sandbox/state[?bodies=1][&lines=1]   what was received, and the campaigns as they stand
           POST /_sandbox/faults     {"faults": ["NAME:RATE@STORE", …]}   replaces the faults
-          POST /_sandbox/reset      forgets requests, campaigns and prices set by hand
+          POST /_sandbox/reset      forgets requests, messages, mails, campaigns and prices set by hand
           POST /_sandbox/prices     {"store", "code", "price", "club_price"}
           POST /_sandbox/campaigns  {"store", "set": [{"code", "price", "final_price", "limit"}], "remove": [code]}
 

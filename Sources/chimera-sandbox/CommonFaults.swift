@@ -1,26 +1,32 @@
 /// Faults that any HTTP service can have. Each exists for RP's products (`rp-…`), RP's login (`rp-login-…`), CresceVendas (`cv-…`), its upload
-/// (`cv-upload-…`) and its listing (`cv-list-…`).
+/// (`cv-upload-…`), its listing (`cv-list-…`), Telegram (`telegram-…`) and webhooks (`webhook-…`).
 enum CommonFaults {
     struct Target: Sendable {
         let prefix: String
         let endpoints: Set<Endpoint>
-        let isClub: Bool
+        /// What the fault hits, in words.
+        let scope: String
+        /// The partner's own way to say no.
+        var refusal: Refusal = page
     }
 
+    typealias Refusal = @Sendable (_ status: Int, _ title: String) -> Reply
+
     static let targets = [
-        Target(prefix: "rp-", endpoints: [.rpList, .rpProduct], isClub: false),
-        Target(prefix: "rp-login-", endpoints: [.rpLogin], isClub: false),
-        Target(prefix: "cv-", endpoints: [.clubUpload, .clubListing], isClub: true),
-        Target(prefix: "cv-upload-", endpoints: [.clubUpload], isClub: true),
-        Target(prefix: "cv-list-", endpoints: [.clubListing], isClub: true),
+        Target(prefix: "rp-", endpoints: [.rpList, .rpProduct], scope: "products"),
+        Target(prefix: "rp-login-", endpoints: [.rpLogin], scope: "login"),
+        Target(prefix: "cv-", endpoints: [.clubUpload, .clubListing], scope: "both calls", refusal: club),
+        Target(prefix: "cv-upload-", endpoints: [.clubUpload], scope: "upload", refusal: club),
+        Target(prefix: "cv-list-", endpoints: [.clubListing], scope: "listing", refusal: club),
+        Target(prefix: "telegram-", endpoints: [.telegramSend], scope: "Telegram", refusal: TelegramFaults.refusal),
+        Target(prefix: "webhook-", endpoints: [.webhookPost], scope: "webhook"),
     ]
 
     static func all(for target: Target) -> [Fault] {
-        let scope = ["rp-": "products: ", "rp-login-": "login: ", "cv-": "both calls: ", "cv-upload-": "upload: ", "cv-list-": "listing: "]
-        let entries = statuses(isClub: target.isClub) + retryAfters(isClub: target.isClub) + bodies + connections
+        let entries = statuses(target.refusal) + retryAfters(target.refusal) + bodies + connections
         return entries.map { entry in
             Fault(
-                name: target.prefix + entry.suffix, meaning: (scope[target.prefix] ?? "") + entry.meaning, endpoints: target.endpoints,
+                name: target.prefix + entry.suffix, meaning: "\(target.scope): \(entry.meaning)", endpoints: target.endpoints,
                 deed: entry.deed)
         }
     }
@@ -45,20 +51,15 @@ enum CommonFaults {
 
     // MARK: statuses
 
-    private static func statuses(isClub: Bool) -> [Entry] {
+    private static func statuses(_ refusal: @escaping Refusal) -> [Entry] {
         let named = [
             400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 425: "Too Early",
             500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
         ]
         var entries = named.sorted { $0.key < $1.key }.map { status, title in
-            Entry("\(status)", "HTTP \(status) \(title), with an error body", instead: { refusal(status, title, isClub: isClub) })
+            Entry("\(status)", "HTTP \(status) \(title), with an error body", instead: { refusal(status, title) })
         }
-        entries.append(
-            Entry(
-                "422", "HTTP 422 with the partner's reasons",
-                instead: {
-                    isClub ? .answer(ClubAnswers.unprocessable(["final_price is invalid"])) : refusal(422, "Unprocessable", isClub: false)
-                }))
+        entries.append(Entry("422", "HTTP 422 with the partner's reasons", instead: { refusal(422, "Unprocessable") }))
         entries.append(Entry("500-empty", "HTTP 500 without a body", instead: { .answer(.empty(500)) }))
         entries.append(Entry("410", "HTTP 410 without a body", instead: { .answer(.empty(410)) }))
         entries.append(Entry("204", "carried out, then HTTP 204 without a body", after: { discard($0, .answer(.empty(204))) }))
@@ -70,13 +71,13 @@ enum CommonFaults {
         return entries
     }
 
-    private static func retryAfters(isClub: Bool) -> [Entry] {
+    private static func retryAfters(_ refusal: @escaping Refusal) -> [Entry] {
         func entry(_ suffix: String, _ meaning: String, status: Int = 429, _ value: @escaping @Sendable () -> String?) -> Entry {
             Entry(
                 suffix, "HTTP \(status) \(meaning)",
                 instead: {
                     let title = status == 429 ? "Too Many Requests" : "Service Unavailable"
-                    guard case .answer(var answer) = refusal(status, title, isClub: isClub) else { return .answer(.empty(status)) }
+                    guard case .answer(var answer) = refusal(status, title) else { return .answer(.empty(status)) }
                     if let value = value() { answer.headers.append(("Retry-After", value)) }
                     return .answer(answer)
                 })
@@ -92,11 +93,15 @@ enum CommonFaults {
         ]
     }
 
-    private static func refusal(_ status: Int, _ title: String, isClub: Bool) -> Reply {
-        if isClub, status < 500 { return .answer(ClubAnswers.error(status, title)) }
-        return .answer(
+    @Sendable private static func page(_ status: Int, _ title: String) -> Reply {
+        .answer(
             .text(
                 status, "<html><head><title>\(status) \(title)</title></head><body><h1>\(title)</h1></body></html>\r\n", type: "text/html"))
+    }
+
+    @Sendable private static func club(_ status: Int, _ title: String) -> Reply {
+        if status == 422 { return .answer(ClubAnswers.unprocessable(["final_price is invalid"])) }
+        return status < 500 ? .answer(ClubAnswers.error(status, title)) : page(status, title)
     }
 
     private static func changed(_ answer: Answer, _ change: (inout Answer) -> Void) -> Answer {

@@ -4,14 +4,19 @@ final class ControlPages: StandIn {
     private let catalogue: Catalogue
     private let clock: StoreClock
     private let log: StateLog
+    private let channels: ChannelLog
     private let faults: FaultRules
     private let campaigns: CampaignShelf
     private let startedAt: Double
 
-    init(catalogue: Catalogue, clock: StoreClock, log: StateLog, faults: FaultRules, campaigns: CampaignShelf, startedAt: Double) {
+    init(
+        catalogue: Catalogue, clock: StoreClock, log: StateLog, channels: ChannelLog, faults: FaultRules, campaigns: CampaignShelf,
+        startedAt: Double
+    ) {
         self.catalogue = catalogue
         self.clock = clock
         self.log = log
+        self.channels = channels
         self.faults = faults
         self.campaigns = campaigns
         self.startedAt = startedAt
@@ -42,7 +47,8 @@ final class ControlPages: StandIn {
 
     private func state(_ query: [String: String]) -> Answer {
         var report = StateReport(
-            catalogue: catalogue, entries: log.snapshot(), campaigns: campaigns.all(), faults: faults.current, startedAt: startedAt)
+            catalogue: catalogue, entries: log.snapshot(), channels: ChannelReport(entries: channels.snapshot()),
+            campaigns: campaigns.all(), faults: faults.current, startedAt: startedAt)
         report.showsBodies = query["bodies"] == "1"
         report.showsLines = query["lines"] == "1"
         return Answer(200, body: JSONWriter.document { report.write(to: &$0) })
@@ -63,6 +69,7 @@ final class ControlPages: StandIn {
 
     private func reset() -> Answer {
         log.reset()
+        channels.reset()
         campaigns.removeAll()
         catalogue.forgetHandPrices()
         return done

@@ -1,6 +1,14 @@
 /// The calls that a fault can hit.
 enum Endpoint: Hashable, Sendable {
-    case rpLogin, rpList, rpProduct, clubUpload, clubListing
+    case rpLogin, rpList, rpProduct, clubUpload, clubListing, telegramSend, webhookPost, mail
+
+    /// Whether what stands behind `@` in a fault is no store, but a chat, a path or a recipient.
+    var isChannel: Bool {
+        switch self {
+        case .telegramSend, .webhookPost, .mail: true
+        default: false
+        }
+    }
 }
 
 /// One way in which a partner can misbehave, under the name that the command line knows.
@@ -23,6 +31,8 @@ struct Fault: Sendable {
         case page(PageQuirk)
         case upload(UploadQuirk)
         case listing(ListingQuirk)
+        case telegram(TelegramQuirk)
+        case mail(MailQuirk)
         /// All tokens are forgotten before the call.
         case tokensExpire
     }
@@ -45,6 +55,15 @@ enum UploadQuirk: Sendable {
 enum ListingQuirk: Sendable {
     case empty, strings, altShape, unknownShape, lag, wrongPrice, wrongLimit, wrongWindow, missingLine, extraLine, duplicateLine, localTimes
     case utcTimes, hugeNumber, lineWithoutCode
+}
+
+enum TelegramQuirk: Sendable {
+    case migrated, cannotParse, strictRate
+}
+
+enum MailQuirk: Sendable {
+    case greeting421, greeting554, silence, slow, noStartTLS, startTLSRefused, untrusted, expired, wrongHost, login535, login454, sender550
+    case recipient550, recipient451, data554, dropInData, message554, message452, dropAfterDot, silenceAfterDot
 }
 
 /// The faults that hit one call.

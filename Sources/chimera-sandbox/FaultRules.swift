@@ -8,14 +8,16 @@ final class FaultRules: Sendable {
         /// Probability of hitting a call that matches; nil: certain.
         let chance: Double?
         let store: Int?
+        /// Of a channel's fault: the chat, path or recipient.
+        let place: String?
         /// Calls that it will still hit; nil: no end.
         var left: Int?
         var fired = 0
         fileprivate var numbers: SeededNumbers
 
-        fileprivate func matches(_ endpoint: Endpoint, stores: [Int], cursor: Int) -> Bool {
+        fileprivate func matches(_ endpoint: Endpoint, stores: [Int] = [], cursor: Int = 0, place: String = "") -> Bool {
             guard fault.endpoints.contains(endpoint), left != 0, cursor > 0 || !fault.onlyLaterPages else { return false }
-            return store.map(stores.contains) ?? true
+            return (store.map(stores.contains) ?? true) && (self.place.map { $0 == place } ?? true)
         }
 
         /// Whether this call is hit, counted when it is.
@@ -44,9 +46,9 @@ final class FaultRules: Sendable {
     }
 
     /// What is to happen instead of the call: the first rule that fires decides, those behind it do not see the call.
-    func fireInstead(_ endpoint: Endpoint, stores: [Int], cursor: Int = 0) -> (@Sendable () -> Reply)? {
+    func fireInstead(_ endpoint: Endpoint, stores: [Int] = [], cursor: Int = 0, place: String = "") -> (@Sendable () -> Reply)? {
         rules.withLock { rules in
-            for index in rules.indices where rules[index].matches(endpoint, stores: stores, cursor: cursor) {
+            for index in rules.indices where rules[index].matches(endpoint, stores: stores, cursor: cursor, place: place) {
                 if case .instead(let reply) = rules[index].fault.deed, rules[index].fires() { return reply }
             }
             return nil
@@ -62,13 +64,23 @@ final class FaultRules: Sendable {
         }
     }
 
+    /// Whether a channel's call is hit by a fault of which `isWanted` is true.
+    func fires(_ endpoint: Endpoint, place: String, _ isWanted: (Fault.Deed) -> Bool) -> Bool {
+        rules.withLock { rules in
+            for index in rules.indices where rules[index].matches(endpoint, place: place) {
+                if isWanted(rules[index].fault.deed), rules[index].fires() { return true }
+            }
+            return false
+        }
+    }
+
     /// What is to happen to a call that is carried out.
-    func fire(_ endpoint: Endpoint, stores: [Int], cursor: Int = 0) -> FiredFaults {
+    func fire(_ endpoint: Endpoint, stores: [Int] = [], cursor: Int = 0, place: String = "") -> FiredFaults {
         rules.withLock { rules in
             var fired = FiredFaults()
-            for index in rules.indices where rules[index].matches(endpoint, stores: stores, cursor: cursor) {
+            for index in rules.indices where rules[index].matches(endpoint, stores: stores, cursor: cursor, place: place) {
                 switch rules[index].fault.deed {
-                case .instead, .tokensExpire: continue
+                case .instead, .tokensExpire, .telegram, .mail: continue
                 case .after(let spoil) where fired.after == nil: if rules[index].fires() { fired.after = spoil }
                 case .after: continue
                 case .login(let quirk): if rules[index].fires() { fired.login.insert(quirk) }
@@ -90,7 +102,8 @@ final class FaultRules: Sendable {
             throw UsageProblem(sentence: "\"\(parts[0])\" is not a fault; chimera-sandbox --faults lists them.")
         }
         var store: Store?
-        if halves.count == 2 {
+        let isChannel = fault.endpoints.contains(where: \.isChannel)
+        if halves.count == 2, !isChannel {
             store = catalogue.store(named: halves[1])
             guard store != nil else {
                 throw UsageProblem(
@@ -113,7 +126,8 @@ final class FaultRules: Sendable {
             }
         }
         return Rule(
-            spelling: spelling, fault: fault, chance: chance, store: store?.index, left: count,
+            spelling: spelling, fault: fault, chance: chance, store: store?.index, place: isChannel ? halves.dropFirst().first : nil,
+            left: count,
             numbers: SeededNumbers(seed: SeededNumbers.at(seed: catalogue.seed &+ 7, number, 0)))
     }
 }

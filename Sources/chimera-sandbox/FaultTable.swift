@@ -1,7 +1,7 @@
 /// All faults by name.
 enum FaultTable {
     static let all: [Fault] = {
-        let special = RPFaults.all + ClubFaults.all
+        let special = RPFaults.all + ClubFaults.all + TelegramFaults.all + WebhookFaults.all + MailFaults.all
         let taken = Set(special.map(\.name))
         let common = CommonFaults.targets.flatMap { target in CommonFaults.all(for: target).filter { !taken.contains($0.name) } }
         return special + common

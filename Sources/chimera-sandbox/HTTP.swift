@@ -50,6 +50,8 @@ enum Reply: Sendable {
 enum Partner: String, Sendable {
     case rp
     case cresceVendas = "crescevendas"
+    case telegram
+    case webhook
     case control = "_sandbox"
 }
 
@@ -65,7 +67,7 @@ struct Visit: Sendable {
 
 /// A partner's double: it takes requests below `/<partner>/`.
 ///
-/// Another partner (Telegram, a webhook receiver) is one more type of this kind, listed in `Sandbox`.
+/// Another partner is one more type of this kind, listed in `Sandbox`.
 protocol StandIn: Sendable {
     var partner: Partner { get }
     func receive(_ request: Request) -> Visit

@@ -2,6 +2,7 @@
 struct StateReport {
     let catalogue: Catalogue
     let entries: StateLog.Entries
+    let channels: ChannelReport
     let campaigns: [Int: [Campaign]]
     let faults: [FaultRules.Rule]
     let startedAt: Double
@@ -42,6 +43,15 @@ struct StateReport {
             stores(of: .cresceVendas, to: &club) { _, _ in }
             writeCampaigns(to: &club)
         }
+        document.object("telegram") { telegram in
+            write(entries.traffic[.telegram], to: &telegram)
+            channels.writeTelegram(to: &telegram)
+        }
+        document.object("webhook") { webhook in
+            write(entries.traffic[.webhook], to: &webhook)
+            channels.writeWebhook(to: &webhook)
+        }
+        document.object("smtp") { channels.writeMail(to: &$0) }
         document.array("faults") { list in
             for rule in faults {
                 list.object { entry in

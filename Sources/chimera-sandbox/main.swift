@@ -32,9 +32,14 @@ case .serve(let settings):
     guard let server = HTTPServer(sandbox: sandbox, port: settings.port) else {
         fail("port \(settings.port) is taken on 127.0.0.1; choose another one, or 0 for any that is free.", exitCode: 69)
     }
-    FileHandle.standardOutput.write(Data((sandbox.announcement(port: server.port, deafPorts: DeafPorts()) + "\n").utf8))
+    guard let mail = MailSink(log: sandbox.channels, faults: sandbox.faults), AuthorityFile.write(mail.certificates.authority) else {
+        fail("the mail server cannot start: there is no port on 127.0.0.1, or TMPDIR cannot be written to.", exitCode: 69)
+    }
+    let announcement = Announcement(catalogue: sandbox.catalogue, port: server.port, deafPorts: DeafPorts(), mail: mail)
+    FileHandle.standardOutput.write(Data((announcement.text + "\n").utf8))
     var received: Int32 = 0
     sigwait(&endings, &received)
+    AuthorityFile.remove()
     // Not exit(): nothing needs flushing, and the server's threads go on until the last moment.
     _exit(0)
 }

@@ -20,7 +20,7 @@ enum Composition {
     static func jobs(partners: PartnerClients, settings: ProgramSettings) -> [String: any Job] {
         let work = StoreWork(partners: partners)
         return [
-            "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": CompareDataJob(work),
+            "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": ComparisonJob(work),
             "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
         ]
     }

@@ -21,7 +21,8 @@ import Testing
         lease.renewed(askedAt: MonotonicClock.now())
         let runner = Attempt(jobs: ["TEST": Script(body: body)], pool: pool, lease: lease, logs: ExecutionLogWriter(wakeup: Wakeup()))
         let run = ClaimedRun.sample(attempt: attempt, params: params)
-        let outcome = await runner.run(Assignment(run: run, configuration: configuration), pause: SlotPause { _ in })
+        let outcome = await runner.run(
+            Assignment(run: run, configuration: configuration, term: Lease.Term(number: 1)), pause: SlotPause { _ in })
         await pool.close()
         switch outcome {
         case .succeeded(let metrics): return "succeeded \(metrics ?? "nothing")"

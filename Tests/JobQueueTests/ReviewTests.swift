@@ -179,7 +179,7 @@ import Testing
             let identity = WorkerIdentity(id: try await queue.addWorker(), host: "h", pid: 1, version: "v", slots: 1)
             let lease = Lease(length: .seconds(30))
             let keeper = LeaseKeeper(
-                identity: identity, lease: lease, pool: queue.pool, runningCount: { 1 }, onRenewed: {}, onLost: {})
+                identity: identity, lease: lease, pool: queue.pool, runningCount: { 1 }, onRenewed: {}, onLost: { _ in })
             for _ in 1...4 {
                 #expect(await keeper.renewOnce())
                 _ = try await queue.claimOne(identity.id)
@@ -209,7 +209,7 @@ import Testing
             let identity = WorkerIdentity(id: try await queue.addWorker(), host: "h", pid: 1, version: "v", slots: 1)
             let lease = Lease(length: .seconds(30))
             let keeper = LeaseKeeper(
-                identity: identity, lease: lease, pool: queue.pool, runningCount: { 1 }, onRenewed: {}, onLost: {})
+                identity: identity, lease: lease, pool: queue.pool, runningCount: { 1 }, onRenewed: {}, onLost: { _ in })
             #expect(await keeper.renewOnce())
             _ = try await queue.claimOne(identity.id)
             lease.released()
@@ -241,7 +241,8 @@ private struct ReviewJob: Job {
         let attempt = Attempt(
             jobs: ["TEST": ReviewJob(body: body)], pool: pool, lease: Lease(length: .seconds(30)),
             logs: ExecutionLogWriter(wakeup: Wakeup()))
-        let outcome = await attempt.run(Assignment(run: run, configuration: .sample()), pause: SlotPause { _ in })
+        let outcome = await attempt.run(
+            Assignment(run: run, configuration: .sample(), term: Lease.Term(number: 1)), pause: SlotPause { _ in })
         await pool.close()
         return outcome
     }

@@ -52,7 +52,7 @@ import Testing
     }
 
     private func assignment(_ number: Int, token: Int64 = 1, timeout: Duration = .seconds(900)) -> Assignment {
-        Assignment(run: .sample(number, token: token), configuration: .sample(timeout: timeout))
+        Assignment(run: .sample(number, token: token), configuration: .sample(timeout: timeout), term: Lease.Term(number: 1))
     }
 
     @Test("so many run at once, the others wait their turn in order; room counts both")
@@ -98,7 +98,7 @@ import Testing
         let slots = stage.slots(2)
         slots.submit([assignment(1, token: 1)])
         try await eventually { stage.started.count == 1 }
-        slots.stop { _, _ in .interrupted(.interruption, delay: nil) }
+        slots.interrupt()
         slots.submit([assignment(1, token: 2)])
         #expect(slots.activeCount == 1)
         try await eventually { stage.started.count == 2 }
@@ -115,7 +115,7 @@ import Testing
         slots.submit((1...3).map { assignment($0) })
         #expect(slots.close().map(\.id) == (2...3).map { ClaimedRun.sample($0).id })
         #expect(slots.room == 0 && slots.heldCount == 1)
-        slots.stop { _, _ in .interrupted(.interruption, delay: nil) }
+        slots.interrupt()
         #expect(stage.settled.map(\.outcome) == ["interrupted"] && slots.heldCount == 0)
         slots.refuse([.sample(9)])
         #expect(stage.settled.count == 2)
@@ -154,7 +154,7 @@ import Testing
         slots.submit([assignment(3)])
         try await eventually { slots.room >= 1 }
         #expect(slots.heldCount == 1, "it still belongs to this worker")
-        slots.stop { _, _ in .interrupted(.interruption, delay: nil) }
+        slots.interrupt()
         try await eventually { outcomes.withLock { $0 } == ["woken"] }
         #expect(stage.settled.map(\.outcome) == ["succeeded", "succeeded", "interrupted"])
     }
@@ -170,7 +170,7 @@ import Testing
             },
             onSettled: { run, _ in settled.withLock { $0[run.id, default: 0] += 1 } })
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { for number in 0..<2000 { slots.submit([Assignment(run: .sample(number), configuration: .sample())]) } }
+            group.addTask { for number in 0..<2000 { slots.submit([assignment(number)]) } }
             group.addTask {
                 for number in 0..<2000 {
                     slots.stop([ClaimedRun.sample(number).id: 1]) { _, _ in .fencedOff }
@@ -189,7 +189,7 @@ import Testing
         let slots = stage.slots(4)
         for number in 0..<500 {
             slots.submit([assignment(number)])
-            slots.stop { _, _ in .fencedOff }
+            slots.interrupt()
         }
         try await eventually { stage.started.count == 500 && stage.cancelled.count == 500 }
         #expect(stage.settled.count == 500)

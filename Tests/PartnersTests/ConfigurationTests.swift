@@ -1,6 +1,7 @@
 import Networking
 import Retail
 import Runtime
+import Secrets
 import Testing
 
 @testable import Partners

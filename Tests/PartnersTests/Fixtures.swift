@@ -2,6 +2,7 @@ import Foundation
 import Networking
 import Retail
 import Runtime
+import Secrets
 import Synchronization
 
 @testable import Partners

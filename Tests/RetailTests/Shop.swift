@@ -87,8 +87,8 @@ struct Shop: Sendable {
         let lease = Lease(length: .seconds(600))
         lease.renewed(askedAt: MonotonicClock.now())
         return RunContext(
-            run: run, configuration: configuration, options: [:], pool: pool, lease: lease, logWriter: ExecutionLogWriter(wakeup: Wakeup()),
-            slotPause: SlotPause { _ = await Wakeup().wait(upTo: $0) })
+            run: run, configuration: configuration, options: [:], pool: pool, lease: lease, term: Lease.Term(number: 1),
+            logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ = await Wakeup().wait(upTo: $0) })
     }
 }
 

@@ -74,7 +74,9 @@ struct CommandLineTests {
             rp-comma-price rp-empty rp-half-catalogue rp-zero-prices rp-missing-list-key rp-token-expired rp-error-mid-pages rp-gzip-bomb
             rp-redirect cv-401 cv-403 cv-422 cv-200-error cv-200-errors-key cv-429 cv-500 cv-503 cv-timeout-after-apply
             cv-drop-before-apply cv-accept-ignore cv-list-empty cv-list-strings cv-list-alt-shape cv-list-unknown-shape cv-list-500
-            cv-list-lag cv-list-wrong-price cv-204 cv-slow
+            cv-list-lag cv-list-wrong-price cv-204 cv-slow telegram-429 telegram-401 telegram-403 telegram-404 telegram-500 telegram-silence
+            telegram-ok-false telegram-migrated telegram-cannot-parse webhook-410 webhook-400 webhook-500 webhook-redirect webhook-silence
+            smtp-recipient-550 smtp-recipient-451 smtp-drop-after-dot smtp-no-starttls smtp-untrusted-certificate smtp-slow
             """
         for name in expected.split(whereSeparator: \.isWhitespace) { #expect(names.contains(String(name)), "\(name)") }
     }

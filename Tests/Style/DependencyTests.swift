@@ -15,13 +15,13 @@ import Testing
         "chimera": [
             "Runtime", "Postgres", "Networking", "Secrets", "Cron", "JobQueue", "Retail", "Partners", "Notifications",
         ],
-        "chimera-sandbox": ["CMicroHTTPD", "Runtime"],
+        "chimera-sandbox": ["CMicroHTTPD", "COpenSSL", "Runtime"],
         // Lies under Tests: injects failures into both programs.
         "chaos": ["Postgres", "Runtime", "TestRig", "TestSupport", "chimera", "chimera-sandbox"],
     ]
 
     /// C libraries, and the C++ one behind a C header: they hold no Swift.
-    static let libraries: Set<String> = ["CPostgres", "CCurl", "CCrypto", "CMicroHTTPD", "CJSON"]
+    static let libraries: Set<String> = ["CPostgres", "CCurl", "CCrypto", "CMicroHTTPD", "COpenSSL", "CJSON"]
 
     /// What the toolchain brings along; everyone may use it.
     static let platform: Set<String> = ["Foundation", "FoundationEssentials", "Dispatch", "Synchronization", "Glibc"]

@@ -36,12 +36,16 @@ extension Migration {
               RETURN metrics || jsonb_build_object('severity', severity);
             END $$;
 
+            -- What others do about ends, in the same transaction: a migration above the queue may replace it. `remarkable`: those that
+            -- FAILED or have a severity, null when there are none; `succeeded_jobs`: whose top-level executions succeeded.
+            CREATE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
             -- A null token is the queue's own decision; any other must be current. Gives the ids that ended.
             CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[])
             RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
-            DECLARE ended uuid[];
+            DECLARE ended uuid[]; remarkable uuid[]; succeeded_jobs int[];
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, statuses, outcomes, results, errors) AS f(id, token, status, outcome, result, error)),
               d AS (
@@ -59,7 +63,11 @@ extension Migration {
                   CASE WHEN status = 'RUNNING' THEN new_outcome END
                 FROM d
               )
-              SELECT array_agg(id) INTO ended FROM d;
+              SELECT array_agg(id),
+                array_agg(id) FILTER (WHERE new_status = 'FAILED' OR coalesce(new_metrics, metrics) ->> 'severity' IN ('warning', 'critical')),
+                array_agg(DISTINCT job_config_id) FILTER (WHERE new_status = 'SUCCESS' AND parent_id IS NULL)
+              INTO ended, remarkable, succeeded_jobs FROM d;
+              PERFORM executions_ended(ended, remarkable, succeeded_jobs);
               RETURN coalesce(ended, '{}');
             END $$;
 
@@ -248,7 +256,8 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents, archive_executions;
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents,
+              archive_executions, executions_ended;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;
             """#)

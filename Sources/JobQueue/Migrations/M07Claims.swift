@@ -94,6 +94,9 @@ extension Migration {
               RETURN admitted;
             END $$;
 
+            -- What others do about runs that a claim began, in the same transaction: a migration above the queue may replace it.
+            CREATE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+
             -- Takes up to `batch` due rows for a worker whose lease holds. Rows of a deleted job, and ungated ones of a paused or limited job, come from a
             -- transaction that did not see its change: `gate_stragglers` sees to them. Rows at or before the watermark (the last key claimed) are not looked
             -- at: a held snapshot leaves dead entries there, 0.26 µs each for every claim. Plan settings: without statistics the
@@ -147,6 +150,9 @@ extension Migration {
                 RETURNING l.id, l.token, l.job_config_id, l.attempt, l.max_attempts, nullif(l.params::text, '{}'), l.parent_id, l.store_id,
                   l.registration, l.source_id, l.target_id, l.scheduled_for, l.priority, l.run_at, l.retry_of, l.gated, l.failures;
               END IF;
+              IF FOUND THEN
+                PERFORM executions_claimed(claimer, currval('lease_token'));
+              END IF;
             END $$;
 
             -- A parent planned its children: they are made and it waits, without a worker, in one fenced statement. False: the run lost its lease.
@@ -199,6 +205,6 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION expire_waits, report_progress, fan_out, claim_executions, admit_gated;
+            DROP FUNCTION expire_waits, report_progress, fan_out, claim_executions, executions_claimed, admit_gated;
             """#)
 }

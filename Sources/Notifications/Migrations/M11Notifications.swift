@@ -17,7 +17,6 @@ extension Migration {
               deleted_at timestamptz
             );
             CREATE UNIQUE INDEX notification_channels_name ON notification_channels (name) WHERE deleted_at IS NULL;
-            CREATE TRIGGER set_updated_at BEFORE UPDATE ON notification_channels FOR EACH ROW EXECUTE FUNCTION set_updated_at();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON notification_channels FOR EACH ROW EXECUTE FUNCTION audit_change('id');
 
             CREATE TABLE job_notifications (
@@ -67,8 +66,8 @@ extension Migration {
               paused_until timestamptz,
               failures int NOT NULL DEFAULT 0
             ) WITH (fillfactor = 50);
-            """#,
-        down: #"""
+            """# + "\n" + m11Events + "\n" + m11Sending + "\n" + m11Lateness,
+        down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + #"""
             DROP TABLE delivery_lanes, notification_deliveries, job_notifications, notification_channels;
             DROP SEQUENCE delivery_claim;
             """#)

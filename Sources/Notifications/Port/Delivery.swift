@@ -88,6 +88,8 @@ package struct ExecutionFacts: Sendable {
     package let failedParts: [FailedPart]
     /// How many failed, those that are not listed included.
     package let failedCount: Int
+    /// How many of its children failed.
+    package let failedChildren: Int
     /// What it counted.
     package let counts: ExecutionCounts
 
@@ -107,7 +109,7 @@ package struct ExecutionFacts: Sendable {
     package init(
         job: JobFacts, id: String, status: String?, scheduledFor: Date? = nil, startedAt: Date? = nil, finishedAt: Date? = nil,
         severity: String? = nil, error: FailureReason? = nil, failedParts: [FailedPart] = [], failedCount: Int? = nil,
-        counts: ExecutionCounts = ExecutionCounts()
+        failedChildren: Int = 0, counts: ExecutionCounts = ExecutionCounts()
     ) {
         self.job = job
         self.id = id
@@ -119,6 +121,7 @@ package struct ExecutionFacts: Sendable {
         self.error = error
         self.failedParts = failedParts
         self.failedCount = failedCount ?? failedParts.count
+        self.failedChildren = failedChildren
         self.counts = counts
     }
 }

@@ -1,5 +1,4 @@
 import Postgres
-import Runtime
 
 /// The statements behind the differences that `chimera execution show` prints.
 enum DifferenceStatements {
@@ -8,15 +7,16 @@ enum DifferenceStatements {
         let rank: Int
         let gap: String
         let store: Int
-        let code: Int
-        let id: Int
+        let code: Int64
+        let id: Int64
 
-        /// Nil for a row that `worst` did not give.
-        init?(_ row: JSONValue?) {
-            guard let rank = row?["rank"]?.intValue, let gap = row?["gap"]?.stringValue, let store = row?["store_id"]?.intValue,
-                let code = row?["code"]?.intValue, let id = row?["id"]?.intValue
-            else { return nil }
-            (self.rank, self.gap, self.store, self.code, self.id) = (rank, gap, store, code, id)
+        /// Takes a row that `worst` gave.
+        init(_ row: PostgresRow) throws {
+            rank = try row.get("rank")
+            gap = try row.get("gap")
+            store = try row.get("store_id")
+            code = try row.get("code")
+            id = try row.get("id")
         }
     }
 
@@ -34,8 +34,9 @@ enum DifferenceStatements {
               FROM comparison_differences AS d WHERE d.execution_id = ANY (
             """
         select += family(id)
-        select +=
-            ")) AS w LEFT JOIN stores AS s ON s.id = w.store_id LEFT JOIN products AS p ON p.store_id = w.store_id AND p.code = w.code"
+        select += """
+            )) AS w LEFT JOIN stores AS s ON s.id = w.store_id LEFT JOIN products AS p ON p.store_id = w.store_id AND p.code = w.code
+            """
         if let last {
             select += " WHERE (w.rank, w.gap, w.store_id, w.code, w.id)"
             select += " > (\(last.rank), \(last.gap)::numeric, \(last.store), \(last.code), \(last.id))"

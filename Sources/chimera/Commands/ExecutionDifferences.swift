@@ -1,6 +1,8 @@
+import Postgres
 import Runtime
 
-/// The differences that a comparison and its children found, as `chimera execution show` prints and exports them.
+/// The differences that a comparison and its children found, as `chimera execution show` prints and exports them. Rows may be many, and none
+/// of their columns can hold a secret: they are not masked one by one.
 struct ExecutionDifferences {
     /// So many stand in the table for a person.
     private static let shownCount = 40
@@ -22,9 +24,9 @@ struct ExecutionDifferences {
 
     /// The worst of them under headings, and how many more there are; nothing when there are none.
     func table() async throws -> String {
-        let rows = try await database.rows(DifferenceStatements.worst(of: id, behind: nil, limit: Self.shownCount))
+        let rows = try await page(behind: nil, limit: Self.shownCount)
         guard !rows.isEmpty else { return "" }
-        var text = Table(Self.tableColumns, rows: rows).text
+        var text = Table(Self.tableColumns, rows: rows.map(Self.object)).text
         if rows.count == Self.shownCount {
             let count = try await database.rows(DifferenceStatements.count(of: id)).first?["count"]?.intValue ?? 0
             if count > rows.count { text += "\n\nand \(count - rows.count) more: chimera execution show \(id) --csv" }
@@ -36,7 +38,7 @@ struct ExecutionDifferences {
     func writeCSV() async throws {
         StandardOutput.write(Self.csvLine(Self.columns))
         try await forEachPage { rows in
-            let lines = rows.map { row in Self.csvLine(Self.columns.map { Cell.text(row[$0]) }) }
+            let lines = rows.map { row in Self.csvLine(Self.columns.map { row[$0] ?? "" }) }
             StandardOutput.write(lines.joined(separator: "\n"))
         }
     }
@@ -46,23 +48,32 @@ struct ExecutionDifferences {
         StandardOutput.write(JSONValue.object(object).text.dropLast() + #","differences":["#)
         var isFirst = true
         try await forEachPage { rows in
-            let lines = rows.map { row in
-                JSONValue.object(Dictionary(uniqueKeysWithValues: Self.columns.map { ($0, row[$0] ?? .null) })).text
-            }
-            StandardOutput.write((isFirst ? "" : ",") + lines.joined(separator: ",\n"))
+            StandardOutput.write((isFirst ? "" : ",") + rows.map { Self.object($0).text }.joined(separator: ",\n"))
             isFirst = false
         }
         StandardOutput.write("]}")
     }
 
-    private func forEachPage(_ body: ([JSONValue]) -> Void) async throws {
+    private func forEachPage(_ body: ([PostgresRow]) -> Void) async throws {
         var last: DifferenceStatements.Place?
         while true {
-            let rows = try await database.rows(DifferenceStatements.worst(of: id, behind: last, limit: Self.pageSize))
+            let rows = try await page(behind: last, limit: Self.pageSize)
             if !rows.isEmpty { body(rows) }
-            guard rows.count == Self.pageSize, let place = DifferenceStatements.Place(rows.last) else { return }
-            last = place
+            guard rows.count == Self.pageSize, let row = rows.last else { return }
+            last = try DifferenceStatements.Place(row)
         }
+    }
+
+    private func page(behind last: DifferenceStatements.Place?, limit: Int) async throws -> [PostgresRow] {
+        try await database.transaction { Array(try await $0.query(DifferenceStatements.worst(of: id, behind: last, limit: limit))) }
+    }
+
+    private static func object(_ row: PostgresRow) -> JSONValue {
+        let members = columns.map { column in
+            let number = ["store_id", "code"].contains(column) ? row[column].flatMap { Int64($0) } : nil
+            return (column, number.map { .integer($0) } ?? row[column].map { .string($0) } ?? JSONValue.null)
+        }
+        return .object(Dictionary(uniqueKeysWithValues: members))
     }
 
     /// A record with the carriage return of its end: the line feed is the output's.

@@ -1,45 +1,46 @@
-import Foundation
-import TestRig
-import TestSupport
-
 /// R01 to R14: who owns a run, and for how long.
 extension Catalogue {
     static let ownership: [Failure] = [
         Failure(
+            number: "R01", name: "a worker is killed at any moment",
+            evidence: [
+                .scenario(killedWorkers), .tests(["Acceptance.FailpointTests/killed", "Acceptance.KillTests/kills"]),
+                .notHere("between a notification's acceptance and its mark: nothing is delivered yet"),
+            ]),
+        Failure(
             number: "R02", name: "a worker is stopped past its lease and wakes after another one finished",
-            evidence: [.scenario(stoppedWorkers)])
+            evidence: [
+                .scenario(stoppedWorkers),
+                .tests([
+                    "Acceptance.FencingTests/frozenUntilTheEnd", "Acceptance.FailpointTests/stopped",
+                    "JobQueueTests.OwnershipTests/claimAcrossTheEndOfALease", "JobQueueTests.OwnershipTests/terms",
+                ]),
+            ]),
+        Failure(
+            number: "R03", name: "a worker is stopped and wakes while the second attempt runs",
+            evidence: [.scenario(sleepersWakeEarly), .tests(["Acceptance.FencingTests/frozenUntilTheSecondAttempt"])]),
+        Failure(number: "R04", name: "a rescuer and a finisher race for one row", evidence: [.scenario(rescuersAgainstFinishers)]),
+        Failure(number: "R05", name: "a job lasts many leases", evidence: [.scenario(longJob)]),
+        Failure(
+            number: "R07", name: "the write of an end fails while the worker lives",
+            evidence: [.scenario(lostEnds), .tests(["JobQueueTests.OwnershipTests/unknownRows"])]),
+        Failure(
+            number: "R10", name: "a job kills its workers; the database is away three times",
+            evidence: [.tests(["Acceptance.KillTests/quarantine", "Acceptance.DatabaseOutageTests/outagesAreNobodysFault"])]),
+        Failure(
+            number: "R11", name: "a worker is alive and deaf",
+            evidence: [
+                .scenario(deafWorker),
+                .tests(["Acceptance.ShutdownTests/watchdogFollowsTheLoop", "JobQueueTests.OwnershipTests/silentDatabase"]),
+            ]),
+        Failure(
+            number: "R12", name: "a job is to stop while the database is slow",
+            evidence: [.scenario(stoppedJobs), .tests(["JobQueueTests.OwnershipTests/timeoutUnderASlowDatabase"])]),
+        Failure(
+            number: "R13", name: "a worker is asked to leave, at any moment",
+            evidence: [
+                .scenario(leavingWorkers),
+            ]),
+        Failure(number: "R14", name: "an advisory lock outlives its holder", evidence: [.scenario(advisoryLocks)]),
     ]
-
-    /// Four workers; one after another is stopped for longer than its lease while all run jobs that log, fail and sync.
-    static let stoppedWorkers = Scenario(
-        number: "R02", injected: "workers stopped past their lease and woken, at random", isQuick: true
-    ) { trial in
-        try await Rig.with(RigSettings(products: 40, sandbox: ["--latency-ms", "20"], maxAttempts: 1)) { rig in
-            _ = try await rig.pool.query(
-                "INSERT INTO job_configurations (name, job_type, max_attempts) VALUES ('drill', 'NOOP', 1)")
-            let fleet = try await Fleet(rig, count: 4, ["--lease", "1", "--slots", "4"])
-            var committed = 0
-            var pauses = 0
-            for _ in 0..<6 {
-                _ = try await rig.pool.query(
-                    "SELECT enqueue_job('drill', jsonb_build_object('sleep_ms', n * 40)) FROM generate_series(1, 30) AS n")
-                _ = try await rig.trigger()
-                committed += 31
-                try await trial.pause(0...400)
-                let worker = trial.choose(fleet.all)
-                worker.signal(SIGSTOP)
-                pauses += 1
-                try await trial.pause(1_100...2_500)
-                worker.signal(SIGCONT)
-            }
-            try await Oracle(rig: rig, ambiguousCuts: pauses, committed: committed).drainAndJudge()
-            try await fleet.leave()
-            try await Oracle(rig: rig).requireNoSessions()
-            let rescued: Int = try await rig.value("SELECT count(*) AS value FROM job_attempts WHERE outcome IN ('RESCUED', 'INTERRUPTED')")
-            let failed: Int = try await rig.value("SELECT count(*) AS value FROM job_executions WHERE status <> 'SUCCESS'")
-            try require(rescued > 0, "no stop met a run: nothing was shown")
-            try require(failed == 0, "\(failed) executions did not succeed")
-            trial.figure("\(pauses) stops, \(committed) executions, \(rescued) attempts rescued")
-        }
-    }
 }

@@ -3,7 +3,7 @@ import Runtime
 
 /// `COMPARE_DATA`: the parent plans one child a store; a child compares what the source offers with what the target lists for the store's
 /// day, and writes to neither (SPEC §5).
-package struct CompareDataJob: Job {
+package struct ComparisonJob: Job {
     /// How long a plan waits before it looks again whether a sync has planned its stores.
     private static let planDelay: Duration = .seconds(5)
 

@@ -1,0 +1,104 @@
+import Foundation
+import Runtime
+
+/// The JSON body of a webhook: `{"type", "timestamp", "data"}`.
+struct WebhookBody {
+    let document: JSONValue
+
+    init(_ message: NotificationMessage) {
+        var data: [String: JSONValue]
+        let type: String
+        var occurredAt = message.now
+        switch message.content {
+        case .single(let delivery):
+            occurredAt = delivery.occurredAt
+            (type, data) = Self.content(of: delivery)
+            if delivery.edition > 1 { data["edition"] = .integer(Int64(delivery.edition)) }
+        case .folded(let folded):
+            // Never asked for: webhooks are not folded.
+            (type, data) = Self.content(of: folded.newest)
+            data["count"] = .integer(Int64(folded.count))
+        case .test: (type, data) = ("channel.test", [:])
+        }
+        data["text"] = .string(message.text.plain)
+        document = ["type": .string(type), "timestamp": Self.text(occurredAt), "data": .object(data)]
+    }
+
+    private static func content(of delivery: Delivery) -> (String, [String: JSONValue]) {
+        switch delivery.subject {
+        case .execution(let facts): (type(delivery.event), data(facts))
+        case .lateness(let facts): ("job.late", data(facts))
+        case .schedule(let facts):
+            ("job.problem", ["job": .string(facts.job.name), "job_id": .integer(Int64(facts.job.id)), "problem": text(facts.problem)])
+        case .channel(let facts):
+            (
+                "channel.switched_off",
+                ["channel": .string(facts.name), "channel_id": .integer(Int64(facts.id)), "reason": text(facts.reason)]
+            )
+        }
+    }
+
+    private static func type(_ event: NotificationEvent) -> String {
+        switch event {
+        case .start: "execution.started"
+        case .success: "execution.succeeded"
+        case .failure: "execution.failed"
+        case .warning: "execution.warning"
+        case .recovery: "execution.recovered"
+        case .late: "job.late"
+        }
+    }
+
+    private static func data(_ facts: ExecutionFacts) -> [String: JSONValue] {
+        [
+            "execution_id": .string(facts.id), "job": .string(facts.job.name), "job_id": .integer(Int64(facts.job.id)),
+            "status": text(facts.status), "so_far": .bool(facts.isSoFar), "severity": text(facts.severity),
+            "scheduled_for": text(facts.scheduledFor), "started_at": text(facts.startedAt), "finished_at": text(facts.finishedAt),
+            "duration_ms": facts.duration.map { .integer(Int64($0 / .milliseconds(1))) } ?? .null,
+            "error": facts.error.map { ["code": .string($0.code), "message": .string($0.message)] } ?? .null,
+            "stores": .array(facts.failedParts.map(part)), "failed_count": .integer(Int64(facts.failedCount)),
+            "metrics": metrics(facts.counts),
+        ]
+    }
+
+    /// A store that failed, in the shape of `error_details`.
+    private static func part(_ part: FailedPart) -> JSONValue {
+        [
+            "store_id": part.storeID.map { .integer(Int64($0)) } ?? .null, "registration": text(part.registration), "name": text(part.name),
+            "code": .string(part.reason.code), "message": .string(part.reason.message),
+        ]
+    }
+
+    private static func metrics(_ counts: ExecutionCounts) -> JSONValue {
+        var metrics: [String: JSONValue] = [:]
+        if let stores = counts.stores {
+            metrics["stores"] = numbers([
+                "total": stores.total, "succeeded": stores.succeeded, "skipped": stores.skipped, "failed": stores.failed,
+            ])
+        }
+        if let products = counts.products {
+            metrics["products"] = numbers([
+                "fetched": products.fetched, "accepted": products.accepted, "rejected": products.rejected,
+            ])
+        }
+        if !counts.differences.isEmpty { metrics["differences"] = numbers(counts.differences) }
+        if !counts.removed.isEmpty { metrics["removed"] = numbers(counts.removed) }
+        return .object(metrics)
+    }
+
+    private static func data(_ facts: LatenessFacts) -> [String: JSONValue] {
+        [
+            "job": .string(facts.job.name), "job_id": .integer(Int64(facts.job.id)), "due_at": text(facts.dueAt),
+            "expected_within_seconds": .integer(Int64(facts.expectedWithin.components.seconds)),
+            "execution_id": text(facts.execution?.id), "status": text(facts.execution?.status), "stores": [],
+        ]
+    }
+
+    private static func numbers(_ counts: [String: Int]) -> JSONValue { .object(counts.mapValues { .integer(Int64($0)) }) }
+    private static func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+
+    /// ISO 8601 in UTC, with milliseconds.
+    private static func text(_ moment: Date?) -> JSONValue {
+        moment.map { .string($0.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))) } ?? .null
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import JobQueue
+import Postgres
+import Runtime
+import Secrets
+
+/// Reads what deliveries tell, right before they are sent: the execution as it stands then, secrets masked.
+struct DeliveryReader: Sendable {
+    let pool: PostgresPool
+
+    /// What a message is made of.
+    struct Reading: Sendable {
+        let content: NotificationMessage.Content
+        let reached: Set<String>
+        let now: Date
+        /// How many failed parts the message counts, for each delivery.
+        let told: [Int]
+    }
+
+    /// Nil: the deliveries are gone.
+    func read(_ claimed: ClaimedDeliveries) async throws -> Reading? {
+        guard let newest = claimed.ids.last, let row = try await pool.query(DeliveryStatements.facts(id: newest)).first else { return nil }
+        let delivery = try await delivery(row)
+        let reached = Set(try row.get("reached", as: [String].self))
+        let now: Date = try row.get("now")
+        guard claimed.ids.count > 1 else {
+            var told = claimed.failures
+            if case .execution(let facts) = delivery.subject { told = told.map { max($0, facts.failedChildren) } }
+            return Reading(content: .single(delivery), reached: reached, now: now, told: told)
+        }
+        let rows = try await pool.query(DeliveryStatements.groups(ids: claimed.ids))
+        let groups = try rows.prefix(FoldedDeliveries.mostGroups).map { row in
+            FoldedDeliveries.Group(jobName: row["job_name"], event: try Self.event(row), count: try row.get("count"))
+        }
+        let span: Double = try rows.first?.get("span") ?? 0
+        let folded = FoldedDeliveries(count: claimed.ids.count, groups: groups, span: .seconds(span), newest: delivery)
+        return Reading(content: .folded(folded), reached: reached, now: now, told: claimed.failures)
+    }
+
+    private func delivery(_ row: PostgresRow) async throws -> Delivery {
+        let event = try Self.event(row)
+        let subject: Delivery.Subject
+        if event == .late {
+            subject = .lateness(try Self.lateness(row))
+        } else if row["execution_id"] != nil {
+            subject = .execution(try await execution(row, event))
+        } else if let channel: Int = try row.getIfPresent("about_channel_id") {
+            subject = .channel(
+                SwitchedOffChannel(
+                    id: channel, name: row["about_name"] ?? "#\(channel)", reason: row["about_problem"].map(Masking.mask(text:))))
+        } else {
+            subject = .schedule(ScheduleFacts(job: try Self.job(row), problem: row["problem"].map(Masking.mask(text:))))
+        }
+        return Delivery(
+            id: try row.get("id"), edition: try row.get("edition"), event: event, subject: subject, occurredAt: try row.get("occurred_at"))
+    }
+
+    private func execution(_ row: PostgresRow, _ event: NotificationEvent) async throws -> ExecutionFacts {
+        let id: String = try row.get("execution_id")
+        let details: JSONValue = (try? row.get("error_details")) ?? .null
+        let metrics: JSONValue = (try? row.get("metrics")) ?? .null
+        let failedChildren: Int = try row.get("failed_children")
+        var parts: [FailedPart] = []
+        if event == .failure {
+            parts = try await pool.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
+        }
+        let more = failedChildren == 0 ? details["more"]?.intValue ?? 0 : 0
+        return ExecutionFacts(
+            job: try Self.job(row), id: id, status: row["status"], scheduledFor: try row.getIfPresent("scheduled_for"),
+            startedAt: try row.getIfPresent("started_at"), finishedAt: try row.getIfPresent("finished_at"),
+            severity: metrics["severity"]?.stringValue, error: Self.reason(details), failedParts: parts,
+            failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren, counts: ExecutionCounts(metrics))
+    }
+
+    private static func lateness(_ row: PostgresRow) throws -> LatenessFacts {
+        let execution = row["found_execution_id"].flatMap { id in row["status"].map { (id: id, status: $0) } }
+        return LatenessFacts(
+            job: try job(row), dueAt: try row.get("due_at"), dueText: row["due_text"] ?? "?",
+            expectedWithin: .seconds(try row.getIfPresent("expected_within", as: Double.self) ?? 0),
+            isScheduled: try row.getIfPresent("is_scheduled") ?? true, execution: execution)
+    }
+
+    private static func job(_ row: PostgresRow) throws -> JobFacts {
+        JobFacts(id: try row.getIfPresent("job_config_id") ?? 0, name: row["job_name"] ?? "?")
+    }
+
+    private static func event(_ row: PostgresRow) throws -> NotificationEvent {
+        guard let event = NotificationEvent(rawValue: try row.get("event")) else {
+            throw PostgresError(kind: .decoding, message: "an event is none that this program knows")
+        }
+        return event
+    }
+
+    private static func part(_ row: PostgresRow) throws -> FailedPart {
+        FailedPart(
+            storeID: try row.getIfPresent("store_id"), registration: row["registration"], name: row["name"],
+            reason: FailureReason(code: row["code"] ?? "", message: Masking.mask(text: row["message"] ?? "")))
+    }
+
+    private static func reason(_ details: JSONValue) -> FailureReason? {
+        guard let message = details["message"]?.stringValue else { return nil }
+        return FailureReason(code: details["code"]?.stringValue ?? "", message: Masking.mask(text: message))
+    }
+}
+
+extension ExecutionCounts {
+    /// What `metrics` counted (SPEC §2 Shapes).
+    init(_ metrics: JSONValue) {
+        self.init()
+        if let counted = metrics["stores"]?.objectValue {
+            stores = Stores(
+                total: counted["total"]?.intValue ?? 0, succeeded: counted["succeeded"]?.intValue ?? 0,
+                skipped: counted["skipped"]?.intValue ?? 0, failed: counted["failed"]?.intValue ?? 0)
+        }
+        if let counted = metrics["products"]?.objectValue {
+            let rejected = counted["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.intValue ?? 0) } ?? 0
+            products = Products(
+                fetched: counted["fetched"]?.intValue ?? 0, accepted: counted["accepted"]?.intValue ?? 0, rejected: rejected)
+        }
+        differences = metrics["differences"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        removed = metrics["removed"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+    }
+}

@@ -1,0 +1,172 @@
+import Postgres
+import Runtime
+
+/// The statements that send what stands in the outbox.
+enum DeliveryStatements {
+    /// Active channels of these types with something due, and how many of their messages could go side by side (`most` at most).
+    static func due(types: [String], most: Int) -> SQL {
+        """
+        SELECT c.id, c.type, due.waiting FROM notification_channels AS c CROSS JOIN LATERAL (
+          SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
+            AND d.next_attempt_at <= clock_timestamp() LIMIT \(most)) AS first) AS due
+        WHERE c.active AND c.deleted_at IS NULL AND c.type = ANY (\(types)::text[]) AND due.waiting > 0 ORDER BY c.id
+        """
+    }
+
+    /// An active channel with the integration that it names, secrets still sealed.
+    static func channel(id: Int) -> SQL {
+        """
+        SELECT c.id, c.name, c.type, c.config, c.config ->> 'integration' AS integration, i.type AS integration_type, i.active AS integration_active,
+          i.config AS integration_config, i.base_url, (SELECT jsonb_object_agg(k.key, k.value) FROM integration_keys AS k
+            WHERE k.integration_id = i.id AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())) AS keys
+        FROM notification_channels AS c LEFT JOIN integrations AS i ON i.name = c.config ->> 'integration' AND i.deleted_at IS NULL
+        WHERE c.id = \(id) AND c.active AND c.deleted_at IS NULL
+        """
+    }
+
+    static func claim(channel: Int, lane: SendingLane, folds: Bool, hold: Duration) -> SQL {
+        """
+        SELECT id, claim, attempts, failures, extract(epoch FROM wait)::float8 AS wait
+        FROM claim_deliveries(\(channel), \(lane.key), \(lane.spacing)::interval, \(orNull: lane.perMinute)::int, \(folds), \(hold)::interval) ORDER BY id
+        """
+    }
+
+    /// What a delivery tells, as it stands now.
+    static func facts(id: Int64) -> SQL {
+        """
+        SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
+          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.problem, d.due_at,
+          extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled,
+          to_char(d.due_at AT TIME ZONE j.time_zone, 'DD/MM HH24:MI') AS due_text,
+          e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
+          d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
+          (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
+        FROM notification_deliveries AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id
+        LEFT JOIN notification_channels AS a ON a.id = d.about_channel_id
+        LEFT JOIN schedule_ticks AS t ON d.event = 'LATE' AND t.job_config_id = d.job_config_id AND t.due_at = d.due_at
+        LEFT JOIN LATERAL (SELECT x.* FROM job_executions AS x WHERE x.id = coalesce(d.execution_id, t.execution_id)) AS e ON true
+        WHERE d.id = \(id)
+        """
+    }
+
+    /// The parts of an execution that failed: its children, else the stores that its own error names.
+    static func failedParts(of execution: String, limit: Int) -> SQL {
+        """
+        WITH children AS MATERIALIZED (
+          SELECT k.store_id, k.registration, k.error_details ->> 'code' AS code, k.error_details ->> 'message' AS message FROM job_finished AS k
+          WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' ORDER BY k.store_id, k.id LIMIT \(limit)
+        ),
+        named AS (
+          SELECT (n.value ->> 'store_id')::int, n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
+          FROM job_executions AS e CROSS JOIN LATERAL jsonb_array_elements(
+            CASE jsonb_typeof(e.error_details -> 'stores') WHEN 'array' THEN e.error_details -> 'stores' ELSE '[]' END) AS n
+          WHERE e.id = \(execution)::uuid AND NOT EXISTS (SELECT FROM children)
+        )
+        SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message
+        FROM (SELECT * FROM children UNION ALL SELECT * FROM named) AS p LEFT JOIN stores AS s ON s.id = p.store_id ORDER BY p.store_id NULLS LAST
+        """
+    }
+
+    /// Deliveries of one message by job and event, the most frequent first, with what is the same for all of them.
+    static func groups(ids: [Int64]) -> SQL {
+        """
+        SELECT j.name AS job_name, d.event, count(*) AS count,
+          extract(epoch FROM max(max(raised_at(d))) OVER () - min(min(raised_at(d))) OVER ())::float8 AS span
+        FROM notification_deliveries AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id WHERE d.id = ANY (\(ids)::bigint[])
+        GROUP BY j.name, d.event ORDER BY count(*) DESC, j.name, d.event
+        """
+    }
+
+    // MARK: How it ended. Each holds only while the claim is the delivery's newest, and locks in order of id.
+
+    private static func held(_ claimed: ClaimedDeliveries) -> SQL {
+        """
+        h AS MATERIALIZED (SELECT id FROM notification_deliveries WHERE id = ANY (\(claimed.ids)::bigint[]) AND claim = \(claimed.claim)
+          AND status = 'PENDING' ORDER BY id FOR UPDATE)
+        """
+    }
+
+    /// `told`: how many failed parts the message counted, for each delivery; where more failed meanwhile it is told once more.
+    static func sent(_ claimed: ClaimedDeliveries, told: [Int], note: String?, lane: String) -> SQL {
+        """
+        WITH \(held(claimed)),
+        t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told)),
+        l AS (UPDATE delivery_lanes SET failures = 0 WHERE lane = \(lane) AND failures > 0)
+        UPDATE notification_deliveries AS n SET told = greatest(n.told, t.told), last_error = \(orNull: note)::text, reached = '{}',
+          status = CASE WHEN n.failures > t.told THEN 'PENDING' ELSE 'SENT' END,
+          sent_at = CASE WHEN n.failures > t.told THEN NULL ELSE clock_timestamp() END,
+          edition = n.edition + (n.failures > t.told)::int,
+          raised_again_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.raised_again_at END,
+          next_attempt_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.next_attempt_at END
+        FROM h, t WHERE n.id = h.id AND t.id = h.id
+        """
+    }
+
+    /// Tried again after `delay`, until 24 h after it was raised. `pausesLane`: the other side asked for the pause; else the lane rests
+    /// when it failed three times in a row, longer each time, up to a minute.
+    static func retried(
+        _ claimed: ClaimedDeliveries, delay: Duration, reason: String, reached: [String], lane: String, pausesLane: Bool
+    ) -> SQL {
+        """
+        WITH \(held(claimed)),
+        l AS (
+          UPDATE delivery_lanes SET failures = CASE WHEN \(pausesLane) THEN failures ELSE least(failures + 1, 1000) END,
+            paused_until = CASE WHEN \(pausesLane) THEN greatest(paused_until, clock_timestamp() + \(delay)::interval)
+              WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
+          WHERE lane = \(lane)
+        )
+        UPDATE notification_deliveries AS n SET last_error = \(reason), reached = \(reached)::text[],
+          status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
+          next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))
+        FROM h WHERE n.id = h.id
+        """
+    }
+
+    static func refused(_ claimed: ClaimedDeliveries, reason: String) -> SQL {
+        """
+        WITH \(held(claimed))
+        UPDATE notification_deliveries AS n SET last_error = \(reason), status = 'FAILED' FROM h WHERE n.id = h.id
+        """
+    }
+
+    static func switchOff(channel: Int, reason: String) -> SQL {
+        "SELECT switch_off_channel(\(channel), \(reason)) AS is_first"
+    }
+
+    /// Follows a chat that moved, once: whoever still knows the old id changes nothing.
+    static func moveChat(channel: Int, from old: String, to new: String) -> SQL {
+        """
+        UPDATE notification_channels SET config = jsonb_set(config, '{chat_id}', to_jsonb(\(new)::text))
+        WHERE id = \(channel) AND config ->> 'chat_id' = \(old) RETURNING name
+        """
+    }
+
+    static let giveUp: SQL = "SELECT give_up_deliveries() AS given_up"
+
+    /// Of a job that goes on failing the newest failure is enough to know its recovery by.
+    static let forgetFailures: SQL = """
+        DELETE FROM job_failures WHERE execution_id IN (
+          SELECT f.execution_id FROM job_failures AS f
+          WHERE EXISTS (SELECT FROM job_failures AS n WHERE n.job_config_id = f.job_config_id AND n.execution_id > f.execution_id)
+             OR NOT EXISTS (SELECT FROM job_configurations AS j WHERE j.id = f.job_config_id)
+          LIMIT 50000 FOR UPDATE SKIP LOCKED)
+        """
+
+    static let forgetLanes: SQL = """
+        DELETE FROM delivery_lanes WHERE lane IN (SELECT lane FROM delivery_lanes
+          WHERE coalesce(greatest(sent_at[cardinality(sent_at)], paused_until), '-infinity') < clock_timestamp() - interval '1 day' AND failures = 0
+          FOR UPDATE SKIP LOCKED)
+        """
+}
+
+/// The deliveries of one message, taken by this process.
+struct ClaimedDeliveries: Sendable {
+    /// Fences what is written about them.
+    let claim: Int64
+    /// Ascending.
+    let ids: [Int64]
+    /// Failed parts that each had to tell when it was taken.
+    let failures: [Int]
+    /// The most attempts that one of them has had, this one included.
+    let attempts: Int
+}

@@ -1,0 +1,133 @@
+import JobQueue
+import Postgres
+
+/// The statements of `LateWatch`. Only the database's clock counts; a due time is judged a second after its deadline, for ends commit
+/// a moment after the time that they record.
+enum LateStatements {
+    /// Whether a watch has to begin, to end, or to be looked at.
+    static let glance: SQL = """
+        SELECT EXISTS (
+            SELECT FROM job_configurations AS j LEFT JOIN job_watches AS w ON w.job_config_id = j.id
+            WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
+              AND (w.job_config_id IS NULL OR w.seen <> j.updated_at OR w.next_look_at <= clock_timestamp()))
+          OR EXISTS (
+            SELECT FROM job_watches AS w JOIN job_configurations AS j ON j.id = w.job_config_id
+            WHERE j.expect_success_within IS NULL OR NOT j.active OR j.deleted_at IS NOT NULL) AS has_work
+        """
+
+    /// Makes the rows of jobs that are watched from now on, and forgets the others. A due time counts when its deadline comes after the
+    /// expectation was set; a job without a pattern is measured from its last success, or from then.
+    static let follow: SQL = """
+        WITH gone AS (
+          DELETE FROM job_watches AS w USING job_configurations AS j
+          WHERE j.id = w.job_config_id AND (j.expect_success_within IS NULL OR NOT j.active OR j.deleted_at IS NOT NULL)
+        )
+        INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
+        SELECT j.id, j.updated_at, CASE WHEN j.cron_pattern IS NOT NULL THEN j.updated_at - j.expect_success_within ELSE coalesce(
+            (SELECT max(f.finished_at) FROM job_finished AS f WHERE f.job_config_id = j.id AND f.parent_id IS NULL AND f.status = 'SUCCESS'
+              AND f.id >= uuid_v7_floor(j.updated_at - j.expect_success_within - interval '8 days')
+              AND f.finished_at > j.updated_at - j.expect_success_within), j.updated_at) END, '-infinity'
+        FROM job_configurations AS j
+        WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
+          AND NOT EXISTS (SELECT FROM job_watches AS w WHERE w.job_config_id = j.id)
+        ORDER BY j.id ON CONFLICT DO NOTHING
+        """
+
+    /// Watches to be looked at now, locked; `horizon`: due times up to here are past their deadline (Unix seconds).
+    static func watches(limit: Int) -> SQL {
+        """
+        SELECT w.job_config_id, j.cron_pattern, j.time_zone, j.paused_at IS NOT NULL AS is_paused,
+          floor(extract(epoch FROM clock_timestamp() - interval '1 second' - j.expect_success_within))::bigint AS horizon,
+          floor(extract(epoch FROM w.watched_through))::bigint AS watched_through,
+          floor(extract(epoch FROM s.looked_until))::bigint AS looked_until, extract(epoch FROM s.next_due_at)::bigint AS next_due_at
+        FROM job_watches AS w JOIN job_configurations AS j ON j.id = w.job_config_id
+        LEFT JOIN job_schedules AS s ON s.job_config_id = j.id AND s.cron_pattern = j.cron_pattern AND s.time_zone = j.time_zone
+        WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
+          AND (w.next_look_at <= clock_timestamp() OR w.seen <> j.updated_at)
+        ORDER BY w.job_config_id LIMIT \(limit) FOR UPDATE OF w SKIP LOCKED
+        """
+    }
+
+    /// Tells what is late of jobs with a pattern: due times that have a tick, and those that no scheduler has looked at yet.
+    static func judge(_ looks: [LateLook]) -> SQL {
+        let unticked = looks.flatMap { look in look.untickedDueTimes.map { (look.jobConfigID, $0) } }
+        return """
+            WITH l AS MATERIALIZED (
+              SELECT l.job, to_timestamp(l.horizon) AS horizon, to_timestamp(l.next) AS next, w.watched_through, j.expect_success_within AS within,
+                j.updated_at, j.paused_at
+              FROM unnest(\(looks.map(\.jobConfigID))::int[], \(looks.map(\.horizon))::bigint[], \(looks.map(\.nextDueAt))::bigint[]) AS l(job, horizon, next)
+              JOIN job_watches AS w ON w.job_config_id = l.job JOIN job_configurations AS j ON j.id = l.job
+            ),
+            due AS MATERIALIZED (
+              SELECT t.job_config_id AS job, t.due_at FROM l JOIN schedule_ticks AS t ON t.job_config_id = l.job
+                AND t.due_at > l.watched_through AND t.due_at <= l.horizon AND t.outcome <> 'SKIPPED_PAUSED'
+              UNION
+              SELECT u.job, to_timestamp(u.due_at) FROM unnest(\(unticked.map(\.0))::int[], \(unticked.map(\.1))::bigint[]) AS u(job, due_at)
+            ),
+            done AS MATERIALIZED (
+              SELECT f.job_config_id AS job, f.scheduled_for, f.finished_at FROM job_finished AS f
+              WHERE f.id >= uuid_v7_floor((SELECT min(due_at) FROM due) - interval '1 day') AND f.parent_id IS NULL AND f.status = 'SUCCESS'
+                AND f.scheduled_for IS NOT NULL AND f.job_config_id = ANY (\(looks.map(\.jobConfigID))::int[])
+            ),
+            late AS (
+              SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE l.paused_at IS NULL AND NOT EXISTS (
+                SELECT FROM done WHERE done.job = due.job AND done.scheduled_for >= due.due_at AND done.finished_at <= due.due_at + l.within)
+            ),
+            told AS (\(telling))
+            UPDATE job_watches AS w SET watched_through = greatest(w.watched_through, l.horizon), seen = l.updated_at,
+              next_look_at = least(clock_timestamp() + interval '10 minutes', interval '1 second' + l.within + least(l.next,
+                (SELECT min(t.due_at) FROM schedule_ticks AS t WHERE t.job_config_id = l.job AND t.due_at > l.horizon)))
+            FROM l WHERE w.job_config_id = l.job
+            RETURNING (SELECT count(*) FROM late) AS late
+            """
+    }
+
+    /// The same of jobs without a pattern: a success is due within the time after every success. While a job is paused, nothing is.
+    static func judgeUnscheduled(_ jobs: [Int]) -> SQL {
+        """
+        WITH l AS MATERIALIZED (
+          SELECT w.job_config_id AS job, w.watched_through, w.late_for, j.expect_success_within AS within, j.updated_at, j.paused_at IS NOT NULL AS is_paused
+          FROM job_watches AS w JOIN job_configurations AS j ON j.id = w.job_config_id WHERE w.job_config_id = ANY (\(jobs)::int[])
+        ),
+        done AS MATERIALIZED (
+          SELECT f.job_config_id AS job, f.finished_at AS at FROM job_finished AS f JOIN l ON l.job = f.job_config_id
+          WHERE f.id >= uuid_v7_floor((SELECT min(watched_through) FROM l) - interval '8 days') AND f.parent_id IS NULL AND f.status = 'SUCCESS'
+            AND f.finished_at > l.watched_through
+        ),
+        chain AS MATERIALIZED (
+          SELECT job, at, lead(at) OVER (PARTITION BY job ORDER BY at) AS next
+          FROM (SELECT job, watched_through AS at FROM l UNION ALL SELECT job, at FROM done) AS points
+        ),
+        late AS MATERIALIZED (
+          SELECT c.job, c.at AS due_at FROM chain AS c JOIN l USING (job) WHERE NOT l.is_paused AND c.at > coalesce(l.late_for, '-infinity')
+            AND coalesce(c.next, clock_timestamp() - interval '1 second') > c.at + l.within
+        ),
+        told AS (\(telling))
+        UPDATE job_watches AS w SET seen = l.updated_at,
+          watched_through = CASE WHEN l.is_paused THEN clock_timestamp() ELSE newest.at END,
+          late_for = greatest(w.late_for, (SELECT max(late.due_at) FROM late WHERE late.job = l.job)),
+          next_look_at = CASE WHEN l.is_paused THEN clock_timestamp() + interval '1 minute'
+            WHEN newest.at + l.within > clock_timestamp() - interval '1 second' THEN newest.at + l.within + interval '1 second'
+            ELSE clock_timestamp() + l.within END
+        FROM l JOIN (SELECT job, max(at) AS at FROM chain GROUP BY job) AS newest USING (job) WHERE w.job_config_id = l.job
+        RETURNING (SELECT count(*) FROM late) AS late
+        """
+    }
+
+    private static let telling: SQL = """
+        INSERT INTO notification_deliveries (channel_id, job_config_id, event, due_at)
+        SELECT c.channel_id, late.job, 'LATE', late.due_at FROM late JOIN job_channels AS c ON c.job_config_id = late.job AND c.on_late
+        ORDER BY late.due_at, late.job, c.channel_id ON CONFLICT DO NOTHING
+        """
+}
+
+/// One watched job with a pattern, and what its pattern says beyond its ticks. Unix seconds.
+struct LateLook: Sendable {
+    let jobConfigID: Int
+    /// Due times up to here are past their deadline.
+    let horizon: Int64
+    /// Due times up to the horizon that no scheduler has looked at.
+    var untickedDueTimes: [Int64] = []
+    /// The first one behind the horizon; nil: none, or not known.
+    var nextDueAt: Int64?
+}

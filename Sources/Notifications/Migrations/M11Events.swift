@@ -1,0 +1,140 @@
+import JobQueue
+
+/// How events become deliveries, in the transaction of what they tell.
+extension Migration {
+    static let m11Events = #"""
+        -- Failed top-level executions since their job last succeeded: the next success is a recovery. Rows are only inserted and deleted, never
+        -- waited for, so that the ends of executions cannot meet in a deadlock here.
+        CREATE TABLE job_failures (
+          execution_id uuid PRIMARY KEY,
+          job_config_id int NOT NULL
+        );
+        CREATE INDEX job_failures_job ON job_failures (job_config_id);
+
+        -- Who hears what of a job: its rows in job_notifications; a job that has none (rows of removed channels are none) uses all channels.
+        CREATE VIEW job_channels AS
+          SELECT j.id AS job_config_id, c.id AS channel_id, coalesce(n.on_start, false) AS on_start, coalesce(n.on_success, false) AS on_success,
+            coalesce(n.on_failure, true) AS on_failure, coalesce(n.on_warning, true) AS on_warning, coalesce(n.on_recovery, true) AS on_recovery,
+            coalesce(n.on_late, true) AS on_late
+          FROM job_configurations AS j CROSS JOIN notification_channels AS c
+          LEFT JOIN job_notifications AS n ON n.job_config_id = j.id AND n.notification_channel_id = c.id
+          WHERE c.active AND c.deleted_at IS NULL AND (n.job_config_id IS NOT NULL OR NOT EXISTS (
+            SELECT FROM job_notifications AS r JOIN notification_channels AS k ON k.id = r.notification_channel_id AND k.deleted_at IS NULL
+            WHERE r.job_config_id = j.id));
+
+        -- START. Costs every claim one look at a small table.
+        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+          IF EXISTS (SELECT FROM job_notifications WHERE on_start) THEN
+            INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event)
+            SELECT c.channel_id, l.id, l.job_config_id, 'START' FROM job_live AS l JOIN job_channels AS c ON c.job_config_id = l.job_config_id AND c.on_start
+            WHERE l.status = 'RUNNING' AND l.worker = claimer AND l.token = claim_token AND l.attempt = 1 AND l.parent_id IS NULL
+            ORDER BY l.id, c.channel_id ON CONFLICT DO NOTHING;
+          END IF;
+        END $$;
+
+        -- Takes a job's failures away and gives the execution among `ended` that is its first success since; null: there is none. Failures of
+        -- the same statement came before or after a success as their ids say. One transaction at a time does this for a job; another one that
+        -- meets it ends a plain success.
+        CREATE FUNCTION take_recovery(job int, ended uuid[], remarkable uuid[]) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE recovery uuid;
+        BEGIN
+          IF NOT pg_try_advisory_xact_lock(hashtext('chimera.recovery'), job) THEN
+            RETURN NULL;
+          END IF;
+          SELECT s.id INTO recovery FROM job_finished AS s
+          WHERE s.id = ANY (ended) AND s.job_config_id = job AND s.parent_id IS NULL AND s.status = 'SUCCESS' AND EXISTS (
+            SELECT FROM job_failures AS f WHERE f.job_config_id = job AND (f.execution_id < s.id OR f.execution_id <> ALL (coalesce(remarkable, '{}'))))
+          ORDER BY s.id LIMIT 1;
+          DELETE FROM job_failures AS f WHERE f.job_config_id = job AND recovery IS NOT NULL AND (f.execution_id <> ALL (coalesce(remarkable, '{}'))
+            OR EXISTS (SELECT FROM job_finished AS s WHERE s.id = ANY (ended) AND s.id > f.execution_id AND s.job_config_id = job
+                         AND s.parent_id IS NULL AND s.status = 'SUCCESS'));
+          RETURN CASE WHEN FOUND THEN recovery END;
+        END $$;
+
+        -- SUCCESS, FAILURE, WARNING and RECOVERY at the end of a top-level execution, each channel the most telling one that it asked for; FAILURE
+        -- "so far" when a child failed for good. A success that nobody wants to hear of costs two looks at small tables for the whole statement.
+        CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql
+        SET search_path FROM CURRENT AS $$
+        DECLARE recovering int[]; recoveries uuid[]; with_success boolean;
+        BEGIN
+          recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
+          with_success := EXISTS (SELECT FROM job_notifications WHERE on_success AND job_config_id = ANY (succeeded_jobs));
+          IF remarkable IS NULL AND recovering = '{}' AND NOT with_success THEN
+            RETURN;
+          END IF;
+          IF remarkable IS NOT NULL THEN
+            INSERT INTO job_failures (execution_id, job_config_id)
+            SELECT id, job_config_id FROM job_finished WHERE id = ANY (remarkable) AND parent_id IS NULL AND status = 'FAILED';
+            recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
+          END IF;
+          SELECT array_agg(r.id) INTO recoveries FROM unnest(recovering) AS job, take_recovery(job, ended, remarkable) AS r(id) WHERE r.id IS NOT NULL;
+          IF NOT EXISTS (SELECT FROM notification_channels WHERE active AND deleted_at IS NULL) THEN
+            RETURN;
+          END IF;
+
+          INSERT INTO notification_deliveries AS d (channel_id, execution_id, job_config_id, event, failures)
+          SELECT c.channel_id, e.id, e.job_config_id, t.event,
+            CASE WHEN t.event = 'FAILURE' THEN (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = e.id AND k.status = 'FAILED') ELSE 0 END
+          FROM job_finished AS e JOIN job_channels AS c ON c.job_config_id = e.job_config_id
+          CROSS JOIN LATERAL (SELECT CASE
+            WHEN e.status = 'FAILED' THEN CASE WHEN c.on_failure THEN 'FAILURE' END
+            WHEN c.on_recovery AND e.id = ANY (recoveries) THEN 'RECOVERY'
+            WHEN c.on_warning AND e.metrics ->> 'severity' IN ('warning', 'critical') THEN 'WARNING'
+            WHEN c.on_success THEN 'SUCCESS' END) AS t(event)
+          WHERE e.id = ANY (CASE WHEN with_success THEN ended ELSE remarkable || recoveries END)
+            AND e.parent_id IS NULL AND e.status <> 'CANCELLED' AND t.event IS NOT NULL
+          ORDER BY e.id, c.channel_id
+          ON CONFLICT (execution_id, channel_id, event) WHERE event <> 'LATE' DO UPDATE SET
+            failures = excluded.failures,
+            status = CASE WHEN d.status = 'SENT' THEN 'PENDING' ELSE d.status END,
+            edition = d.edition + (d.status = 'SENT')::int,
+            raised_again_at = CASE WHEN d.status = 'SENT' THEN clock_timestamp() ELSE d.raised_again_at END,
+            next_attempt_at = CASE WHEN d.status = 'SENT' THEN clock_timestamp() ELSE d.next_attempt_at END,
+            sent_at = CASE WHEN d.status = 'SENT' THEN NULL ELSE d.sent_at END,
+            reached = CASE WHEN d.status = 'SENT' THEN '{}' ELSE d.reached END
+          WHERE excluded.failures > d.told;   -- told "so far" already: again only when more failed
+
+          INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event, failures)
+          SELECT c.channel_id, p.id, p.job_config_id, 'FAILURE', 1
+          FROM (SELECT DISTINCT parent_id FROM job_finished WHERE id = ANY (remarkable) AND parent_id IS NOT NULL AND status = 'FAILED') AS k
+          JOIN job_live AS p ON p.id = k.parent_id JOIN job_channels AS c ON c.job_config_id = p.job_config_id AND c.on_failure
+          ORDER BY p.id, c.channel_id ON CONFLICT DO NOTHING;
+        END $$;
+
+        -- A schedule that cannot be used: a FAILURE of the job, without an execution.
+        CREATE FUNCTION tell_schedule_problem() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+          INSERT INTO notification_deliveries (channel_id, job_config_id, event)
+          SELECT channel_id, NEW.id, 'FAILURE' FROM job_channels WHERE job_config_id = NEW.id AND on_failure ORDER BY channel_id;
+          RETURN NULL;
+        END $$;
+        CREATE TRIGGER tell_problem AFTER UPDATE OF problem ON job_configurations FOR EACH ROW
+          WHEN (NEW.problem IS NOT NULL AND NEW.problem IS DISTINCT FROM OLD.problem AND NEW.deleted_at IS NULL)
+          EXECUTE FUNCTION tell_schedule_problem();
+
+        -- A channel failed for good: off, with the reason; its deliveries end FAILED, and the other channels say so. False: it was off already.
+        CREATE FUNCTION switch_off_channel(channel int, reason text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT
+        SET chimera.actor = 'chimera outbox' AS $$
+        BEGIN
+          UPDATE notification_channels SET active = false, problem = reason WHERE id = channel AND active AND deleted_at IS NULL;
+          IF NOT FOUND THEN
+            RETURN false;
+          END IF;
+          INSERT INTO notification_deliveries (channel_id, event, about_channel_id)
+          SELECT id, 'FAILURE', channel FROM notification_channels WHERE active AND deleted_at IS NULL ORDER BY id;
+          RETURN true;
+        END $$;
+        """#
+
+    static let m11EventsDown = #"""
+        DROP FUNCTION switch_off_channel;
+        DROP TRIGGER tell_problem ON job_configurations;
+        DROP FUNCTION tell_schedule_problem;
+        CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+        DROP FUNCTION take_recovery;
+        DROP VIEW job_channels;
+        DROP TABLE job_failures;
+        """#
+}

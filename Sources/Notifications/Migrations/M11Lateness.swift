@@ -1,0 +1,23 @@
+import JobQueue
+
+/// What is remembered of jobs that are expected to succeed in time.
+extension Migration {
+    static let m11Lateness = #"""
+        CREATE INDEX job_configurations_watched ON job_configurations (id) WHERE expect_success_within IS NOT NULL;
+
+        -- One row for each job with expect_success_within, made and judged by whichever worker or scheduler looks first; its lock makes each due
+        -- time judged once.
+        CREATE TABLE job_watches (
+          job_config_id int PRIMARY KEY REFERENCES job_configurations ON DELETE CASCADE,
+          seen timestamptz NOT NULL,             -- the configuration's updated_at
+          watched_through timestamptz NOT NULL,  -- due times up to here are judged; of a job without a pattern: what is measured from
+          late_for timestamptz,                  -- of a job without a pattern: the newest due time that was told
+          next_look_at timestamptz NOT NULL
+        ) WITH (fillfactor = 70);
+        """#
+
+    static let m11LatenessDown = #"""
+        DROP TABLE job_watches;
+        DROP INDEX job_configurations_watched;
+        """#
+}

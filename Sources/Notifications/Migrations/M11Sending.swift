@@ -1,0 +1,101 @@
+import JobQueue
+
+/// How deliveries are claimed, in which order and how fast, and when they are given up.
+extension Migration {
+    static let m11Sending = #"""
+        CREATE FUNCTION check_notification_channel() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+          IF NEW.active AND NOT OLD.active THEN
+            NEW.problem := NULL;
+          END IF;
+          NEW.updated_at := clock_timestamp();
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER check_notification_channel BEFORE UPDATE ON notification_channels FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
+
+        -- When the newest edition of a delivery was raised: what its 24 h and its waiting count from.
+        CREATE FUNCTION raised_at(d notification_deliveries) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+          SELECT coalesce(d.raised_again_at, d.created_at)
+        $$;
+
+        -- Takes the next message of a channel: one due delivery, or for a channel that folds all that wait, once the first of them waited 10 s
+        -- because not all could be sent in that time. Fenced by `claim`; nobody else takes them before `hold` is over. One row without an id
+        -- says how long to wait; none: nothing is due. The lane's row is locked, so that its rate holds for all workers together:
+        -- `spacing` between messages and at most `per_minute` in any 60 s. A channel that folds sends at most one message a second.
+        CREATE FUNCTION claim_deliveries(channel int, place text, spacing interval, per_minute int, folds boolean, hold interval)
+        RETURNS TABLE (id bigint, claim bigint, attempts int, failures int, wait interval) LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
+        #variable_conflict use_column
+        DECLARE l delivery_lanes; first notification_deliveries; moment timestamptz; last_sent timestamptz; free_at timestamptz; taken int := 1;
+        BEGIN
+          IF folds THEN
+            spacing := greatest(spacing, interval '1 second');
+          END IF;
+          INSERT INTO delivery_lanes (lane) VALUES (place) ON CONFLICT DO NOTHING;
+          SELECT * INTO l FROM delivery_lanes AS k WHERE k.lane = place FOR UPDATE;
+          moment := clock_timestamp();
+          last_sent := l.sent_at[cardinality(l.sent_at)];
+          free_at := greatest(last_sent + spacing, l.sent_at[cardinality(l.sent_at) - per_minute + 1] + interval '1 minute');
+          IF free_at > moment + interval '1 minute' THEN
+            free_at := moment + interval '1 minute';   -- the rate cannot ask for more: the server's clock jumped back
+          END IF;
+          free_at := greatest(free_at, l.paused_until);
+          SELECT * INTO first FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
+          ORDER BY d.next_attempt_at, d.id LIMIT 1;
+          IF NOT FOUND THEN
+            RETURN;
+          ELSIF free_at > moment THEN
+            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, free_at - moment;
+            RETURN;
+          END IF;
+          IF folds AND raised_at(first) <= moment - interval '10 seconds' THEN
+            taken := 20000;
+          ELSIF folds AND last_sent > moment - interval '10 seconds' AND EXISTS (
+              SELECT FROM (SELECT raised_at(d) AS raised, row_number() OVER (ORDER BY d.next_attempt_at, d.id) - 1 AS place
+                FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
+                ORDER BY d.next_attempt_at, d.id LIMIT 12) AS q
+              WHERE moment + q.place * spacing > q.raised + interval '10 seconds') THEN
+            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, raised_at(first) + interval '10 seconds' - moment;
+            RETURN;
+          END IF;
+          RETURN QUERY
+          WITH t AS MATERIALIZED (SELECT nextval('delivery_claim') AS claim),
+          c AS MATERIALIZED (
+            SELECT d.id FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
+              AND d.reached = first.reached ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
+          )
+          UPDATE notification_deliveries AS n SET attempts = n.attempts + 1, claim = t.claim, next_attempt_at = moment + hold
+          FROM c, t WHERE n.id = c.id RETURNING n.id, n.claim, n.attempts, n.failures, NULL::interval;
+          IF FOUND AND (spacing > interval '0' OR per_minute IS NOT NULL) THEN
+            UPDATE delivery_lanes AS k SET sent_at = (k.sent_at || moment)[cardinality(k.sent_at) + 2 - greatest(per_minute, 1):] WHERE k.lane = place;
+          END IF;
+        END $$;
+
+        -- Deliveries that nobody is to try any more: of channels that are off or gone, and those tried for 24 h.
+        CREATE FUNCTION give_up_deliveries() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
+        DECLARE given_up bigint;
+        BEGIN
+          WITH lost AS MATERIALIZED (
+            SELECT d.id, format('the channel %s', CASE WHEN c.deleted_at IS NOT NULL THEN 'was removed' ELSE 'is switched off' || coalesce(': ' || c.problem, '') END) AS reason
+            FROM notification_channels AS c CROSS JOIN LATERAL (
+              SELECT p.id FROM notification_deliveries AS p WHERE p.channel_id = c.id AND p.status = 'PENDING' LIMIT 10000 FOR UPDATE SKIP LOCKED) AS d
+            WHERE NOT c.active OR c.deleted_at IS NOT NULL
+            UNION ALL
+            SELECT d.id, 'given up after 24 h: ' || coalesce(d.last_error, 'no answer')
+            FROM notification_channels AS c CROSS JOIN LATERAL (
+              SELECT p.id, p.last_error FROM notification_deliveries AS p WHERE p.channel_id = c.id AND p.status = 'PENDING'
+                AND p.next_attempt_at <= clock_timestamp() AND p.attempts > 0 AND raised_at(p) <= clock_timestamp() - interval '24 hours'
+              LIMIT 10000 FOR UPDATE SKIP LOCKED) AS d
+            WHERE c.active AND c.deleted_at IS NULL
+          )
+          UPDATE notification_deliveries AS n SET status = 'FAILED', last_error = lost.reason FROM lost WHERE n.id = lost.id;
+          GET DIAGNOSTICS given_up = ROW_COUNT;
+          RETURN given_up;
+        END $$;
+        """#
+
+    static let m11SendingDown = #"""
+        DROP FUNCTION give_up_deliveries, claim_deliveries, raised_at;
+        DROP TRIGGER check_notification_channel ON notification_channels;
+        DROP FUNCTION check_notification_channel;
+        """#
+}

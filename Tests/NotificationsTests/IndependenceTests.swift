@@ -1,0 +1,135 @@
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Notifications
+
+/// What a partner's failure must not touch, and how the loop ends.
+@Suite struct IndependenceTests {
+    @Test("R74: channels that hang or fail for a day neither delay nor fail a job; their deliveries end FAILED after 24 h")
+    func deadChannels() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel("hangs", .webhook)
+            try await outbox.addChannel("fails", .telegram, config: #"{"chat_id": "1"}"#)
+            let job = try await outbox.addJob("sync", #"config = '{"fail": "permanent"}'"#)
+            let healthy = try await outbox.addJob("healthy")
+            try await outbox.enqueue(job, count: 8)
+            let hanging = FakeTransport { _, _ in
+                _ = await Wakeup().wait(upTo: .seconds(3600))
+                return .retry(reason: "no answer")
+            }
+            let failing = FakeTransport(folds: true, spacing: .seconds(1)) { _, _ in .retry(reason: "connection refused") }
+            let loop = outbox.loop([.webhook: hanging, .telegram: failing], patience: .seconds(1))
+            try await outbox.delivering(loop) { () async throws in
+                try await outbox.enqueue(healthy, count: 2_000)
+                try await outbox.drain()
+                // The worker has left: every execution ended at its first attempt while no channel answered.
+                #expect(try await outbox.number("SELECT count(*) FROM job_executions WHERE status = 'SUCCESS'") == 2_000)
+                #expect(try await outbox.number("SELECT count(*) FROM job_executions WHERE status = 'FAILED'") == 8)
+                #expect(try await outbox.number("SELECT max(attempt) FROM job_executions") == 1)
+                #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'PENDING'") == 16)
+                try await eventually("every delivery was tried") {
+                    try await outbox.run("UPDATE delivery_lanes SET paused_until = NULL")
+                    return try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE last_error IS NULL") == 0
+                }
+            }
+            #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'PENDING'") == 16)
+            // A day later by the database's clock.
+            try await outbox.run(
+                "UPDATE notification_deliveries SET created_at = created_at - interval '24 hours', next_attempt_at = clock_timestamp()")
+            #expect(try await outbox.loop([:]).giveUp() == 16)
+            #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'FAILED'") == 16)
+        }
+    }
+
+    @Test("a lane that failed three times in a row rests, longer each time; a success ends that")
+    func resting() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            for _ in 1...8 { try await outbox.complete(job, as: "FAILED") }
+            let answers = Answers(
+                .retry(reason: "x"), .retry(reason: "x"), .retry(reason: "x"), .retry(reason: "x"), .retry(reason: "x"),
+                .retry(reason: "x"), .sent())
+            let sender = outbox.sender(channel, FakeTransport { _, _ in answers.next })
+            var pauses: [Double] = []
+            for _ in 1...6 {
+                try await outbox.run("UPDATE delivery_lanes SET paused_until = NULL")
+                _ = try await sender.turn()
+                let pause = try await outbox.text(
+                    "SELECT coalesce(extract(epoch FROM paused_until - clock_timestamp()), 0) FROM delivery_lanes")
+                pauses.append(try #require(Double(pause)))
+            }
+            #expect(pauses[0] == 0 && pauses[1] == 0, "\(pauses)")
+            for (pause, longest) in zip(pauses[2...], [1.0, 2, 4, 8]) { #expect(pause > longest - 1 && pause <= longest, "\(pauses)") }
+            try await outbox.run("UPDATE delivery_lanes SET paused_until = NULL")
+            _ = try await sender.turn()
+            #expect(try await outbox.number("SELECT failures FROM delivery_lanes") == 0)
+        }
+    }
+
+    @Test("drained: returns when all that is due was tried once, also when it failed or its channel is paused, and not before")
+    func drained() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel("good")
+            let bad = try await outbox.addChannel("bad", .email)
+            let paused = try await outbox.addChannel("paused", .telegram, config: #"{"chat_id": "1"}"#)
+            let job = try await outbox.addJob()
+            for _ in 1...3 { try await outbox.complete(job, as: "FAILED") }
+            try await outbox.run("INSERT INTO delivery_lanes (lane, paused_until) VALUES ('fake:1', clock_timestamp() + interval '1 hour')")
+            let good = FakeTransport { _, _ in
+                _ = await Wakeup().wait(upTo: .milliseconds(300))
+                return .sent()
+            }
+            let failing = FakeTransport(folds: true) { _, _ in .retry(reason: "no answer") }
+            let loop = outbox.loop([.webhook: good, .email: failing, .telegram: FakeTransport(folds: true)])
+            try await outbox.delivering(loop) { () async throws in
+                await loop.drained(until: ShutdownSignal())
+                #expect(try await outbox.deliveries().filter { $0 == "good FAILURE SENT" }.count == 3)
+                #expect(
+                    try await outbox.number(
+                        "SELECT count(*) FROM notification_deliveries WHERE channel_id = \(bad) AND attempts > 0 AND status = 'PENDING'")
+                        == 3)
+                #expect(
+                    try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE channel_id = \(paused) AND attempts = 0")
+                        == 3)
+            }
+        }
+    }
+
+    @Test(
+        "shutdown: a message under way may end within the grace, and nothing new is begun; after the grace it is cut off and stays PENDING")
+    func shutdown() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            for _ in 1...10 { try await outbox.complete(job, as: "FAILED") }
+            let isReleased = Mutex(false)
+            let transport = FakeTransport { _, _ in
+                while !Task.isCancelled, !isReleased.withLock({ $0 }) { _ = await Wakeup().wait(upTo: .milliseconds(20)) }
+                return Task.isCancelled ? .retry(reason: "interrupted") : .sent()
+            }
+            let first = ShutdownSignal()
+            let running = Task { await outbox.loop([.webhook: transport]).run(until: first) }
+            try await eventually("four are under way") { transport.messages.count == 4 }
+            first.request(grace: .seconds(30))
+            try await eventually("they ended") {
+                isReleased.withLock { $0 = true }
+                return try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'SENT'") == 4
+            }
+            await running.value
+            #expect(transport.messages.count == 4)
+
+            isReleased.withLock { $0 = false }
+            let second = ShutdownSignal()
+            let again = Task { await outbox.loop([.webhook: transport]).run(until: second) }
+            try await eventually("four more are under way") { transport.messages.count == 8 }
+            second.request(grace: .milliseconds(10))
+            await again.value
+            #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'SENT'") == 4)
+            #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'PENDING' AND attempts = 1") == 4)
+        }
+    }
+}
