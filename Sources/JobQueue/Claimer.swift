@@ -40,8 +40,7 @@ final class Claimer: Sendable {
 
     /// Claims until shutdown is requested, or, for a worker that drains, until nothing claimable is due and nothing is held or unwritten.
     func run(until shutdown: ShutdownSignal, isIdle: @Sendable () -> Bool) async {
-        var mark = Watermark.start
-        var lastFullScan = Duration.zero
+        var scan = ClaimScan()
         var isSecondLook = false
         var failures = 0
         while !shutdown.isRequested && !Task.isCancelled {
@@ -51,18 +50,16 @@ final class Claimer: Sendable {
                 _ = await wakeup.wait(upTo: Self.pollInterval)
                 continue
             }
-            if MonotonicClock.now() - lastFullScan > Self.pollInterval { mark = .start }
-            if mark.id == Watermark.start.id { lastFullScan = MonotonicClock.now() }
+            let start = MonotonicClock.now()
+            let mark = scan.mark(at: start)
             let wasIdle = isIdle()
             do {
                 let claimed = try await claim(room, after: mark, in: term)
                 failures = 0
-                if claimed.count >= room, let last = claimed.last {
-                    mark = Watermark(priority: Int(last.priority), runAt: last.runAtText, id: last.id)
-                    continue
-                }
-                mark = .start
-                if claimed.isEmpty && leaveWhenDrained && wasIdle && isIdle() { return }
+                let isFull = claimed.count >= room
+                scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
+                if isFull { continue }
+                if leaveWhenDrained && claimed.isEmpty && mark.isStart && wasIdle && isIdle() { return }
                 let wait = isSecondLook || !claimed.isEmpty ? Self.secondLook : Self.pollInterval * Double.random(in: 0.85...1)
                 isSecondLook = await wakeup.wait(upTo: wait)
             } catch {

@@ -22,10 +22,10 @@ enum QueueStatements {
     }
 
     static func claim(worker: String, batch: Int, withGated: Bool, after mark: Watermark) -> SQL {
-        """
-        SELECT * FROM claim_executions(\(worker)::uuid, \(batch), \(withGated), \(mark.priority)::smallint, \(mark.runAt)::timestamptz,
-          \(mark.id)::uuid)
-        """
+        let runAt: SQL = mark.dueWithin.map { "clock_timestamp() - \($0)::interval" } ?? "\(mark.runAt)::timestamptz"
+        return """
+            SELECT * FROM claim_executions(\(worker)::uuid, \(batch), \(withGated), \(mark.priority)::smallint, \(runAt), \(mark.id)::uuid)
+            """
     }
 
     static func finish(_ ends: [FinishedRun]) -> SQL {

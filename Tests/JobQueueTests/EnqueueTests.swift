@@ -6,7 +6,7 @@ import Testing
 
 /// `job_executions` is one relation to its users, and INSERT is the trigger (SPEC §2, R30).
 @Suite struct EnqueueTests {
-    @Test("a minimal INSERT gives a time-ordered id and takes what the job's configuration says")
+    @Test("R30: a minimal INSERT gives a time-ordered id and takes what the job's configuration says")
     func minimal() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob("j", type: "NOOP", "priority = -3", "max_attempts = 7")
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("run_at may lie anywhere: what lies behind runs, what lies ahead waits")
+    @Test("R30: run_at may lie anywhere: what lies behind runs, what lies ahead waits")
     func runAt() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()
@@ -130,7 +130,7 @@ import Testing
         }
     }
 
-    @Test("an INSERT that stays uncommitted holds nobody up and is claimed once it is committed")
+    @Test("R30: an INSERT that stays uncommitted holds nobody up and is claimed once it is committed")
     func uncommitted() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()

@@ -9,7 +9,7 @@ import Testing
         "UPDATE job_executions SET \(spliced(change)) WHERE id = \(id)::uuid"
     }
 
-    @Test("priority, run_at and params of a PENDING row may change; every other change is refused by the field's name")
+    @Test("R30: priority, run_at and params of a PENDING row may change; every other change is refused by the field's name")
     func pending() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob("j", type: "SYNC_PRODUCTS")
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test("of a RUNNING row nothing changes but its cancellation")
+    @Test("R30: of a RUNNING row nothing changes but its cancellation")
     func running() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("what has ended keeps its status; its row may go")
+    @Test("R30: what has ended keeps its status; its row may go")
     func finished() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()

@@ -28,5 +28,15 @@ extension Catalogue {
         Failure(
             number: "R23", name: "failover to another server",
             evidence: [.scenario(failover), .tests(["PostgresTests.FaultTests/severalHosts", "PostgresTests.FaultTests/readOnly"])]),
+        Failure(number: "R25", name: "a transaction that stays open, readers with old snapshots", evidence: [.scenario(oldSnapshots)]),
+        Failure(
+            number: "R30", name: "SQL by hand",
+            evidence: [
+                .scenario(byHand),
+                .tests([
+                    "JobQueueTests.EnqueueTests/minimal", "JobQueueTests.EnqueueTests/runAt", "JobQueueTests.EnqueueTests/uncommitted",
+                    "JobQueueTests.HandTests/pending", "JobQueueTests.HandTests/running", "JobQueueTests.HandTests/finished",
+                ]),
+            ]),
     ]
 }
