@@ -1,5 +1,6 @@
 import JobQueue
 import Notifications
+import Postgres
 import Retail
 import Runtime
 import Secrets
@@ -23,5 +24,16 @@ enum Composition {
             "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": ComparisonJob(work),
             "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
         ]
+    }
+
+    /// What carries messages to each type of channel; deliveries of other types wait.
+    static func transports() -> [ChannelType: any ChannelTransport] {
+        [:]
+    }
+
+    /// The outbox as workers and schedulers run it, on connections of its own.
+    static func deliveryLoop(pool: PostgresPool, keyring: CurrentKeyring, language: MessageLanguage) -> DeliveryLoop {
+        DeliveryLoop(
+            pool: pool, transports: transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language)
     }
 }
