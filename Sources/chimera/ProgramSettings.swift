@@ -1,4 +1,5 @@
 import Foundation
+import Notifications
 import Postgres
 import Runtime
 
@@ -27,6 +28,15 @@ struct ProgramSettings: Sendable {
         case "off": false
         case let other: throw OperatorError(exitCode: .configuration, message: "CHIMERA_LISTEN is \"\(other)\"; it must be on or off")
         }
+    }
+
+    /// `CHIMERA_LOCALE`: the language of notifications.
+    func language() throws -> MessageLanguage {
+        let text = environment["CHIMERA_LOCALE"] ?? ""
+        guard let language = text.isEmpty ? .portuguese : MessageLanguage(rawValue: text) else {
+            throw OperatorError(exitCode: .configuration, message: "CHIMERA_LOCALE is \"\(text)\"; it must be pt_BR or en")
+        }
+        return language
     }
 
     /// `CHIMERA_KEY_FILE`, else `$CREDENTIALS_DIRECTORY/chimera.key` when that is there.
