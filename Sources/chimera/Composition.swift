@@ -1,5 +1,6 @@
 import JobQueue
 import Notifications
+import Postgres
 import Retail
 import Runtime
 
@@ -18,5 +19,16 @@ enum Composition {
     /// The code that runs each `job_type`.
     static func jobs(partners: PartnerClients) -> [String: any Job] {
         ["NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(partners: partners)]
+    }
+
+    /// What carries messages to each type of channel; deliveries of other types wait.
+    static func transports() -> [ChannelType: any ChannelTransport] {
+        [:]
+    }
+
+    /// The outbox as workers and schedulers run it, on connections of its own.
+    static func deliveryLoop(pool: PostgresPool, keyring: CurrentKeyring, language: MessageLanguage) -> DeliveryLoop {
+        DeliveryLoop(
+            pool: pool, transports: transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language)
     }
 }

@@ -29,14 +29,27 @@ struct SchedulerCommand {
         let database = try settings.database(applicationName: "chimera scheduler")
         let pool = PostgresPool(database, maximumConnections: 3)
         let program = LongRunning(environment: settings.environment, grace: grace)
+        let keyring = try CurrentKeyring(path: settings.keyFile)
+        let outboxPool = PostgresPool(database, maximumConnections: 3)
+        let outbox = Composition.deliveryLoop(pool: outboxPool, keyring: keyring, language: try settings.language())
         let scheduler = Scheduler(pool: pool, onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
         // A change of tzdata is followed by the scheduler itself: it rereads the zones and plans anew.
-        let reload: @Sendable () -> Void = { Task { try? await scheduler.reload() } }
+        let reload: @Sendable () -> Void = {
+            do {
+                try keyring.reload()
+            } catch {
+                Logger(label: "chimera").error("keeps its old keys", ["error": "\(error)"])
+            }
+            Task { try? await scheduler.reload() }
+        }
         try await program.run(reload: reload) {
             try await SchemaGate(pool: pool).pass(program)
             guard !program.shutdown.isRequested else { return }
-            await scheduler.run(until: program.shutdown)
-            await pool.close()
+            await withDiscardingTaskGroup { services in
+                services.addTask { await outbox.run(until: program.shutdown) }
+                await scheduler.run(until: program.shutdown)
+            }
+            for pool in [pool, outboxPool] { await pool.close() }
         }
     }
 }

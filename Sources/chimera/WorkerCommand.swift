@@ -21,10 +21,14 @@ struct WorkerCommand {
             version: Composition.version, slots: slots)
         let pool = PostgresPool(database, maximumConnections: 4)
         let partners = try PartnerClients(pool: pool, keyFile: settings.keyFile, caller: identity.id)
+        let keyring = try CurrentKeyring(path: settings.keyFile)
+        let outboxPool = PostgresPool(database, maximumConnections: 3)
+        let outbox = Composition.deliveryLoop(pool: outboxPool, keyring: keyring, language: try settings.language())
         let reload: @Sendable () -> Void = {
             TimeZoneRules.forgetLoadedZones()
             do {
                 try partners.reload()
+                try keyring.reload()
             } catch {
                 Logger(label: "chimera").error("keeps its old keys", ["error": "\(error)"])
             }
@@ -36,8 +40,13 @@ struct WorkerCommand {
                 identity: identity, settings: workerSettings, database: database,
                 jobs: Composition.jobs(partners: partners),
                 onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
-            await worker.run(until: program.shutdown)
-            await pool.close()
+            await withDiscardingTaskGroup { services in
+                services.addTask { await outbox.run(until: program.shutdown) }
+                await worker.run(until: program.shutdown)
+                if drains { await outbox.drained(until: program.shutdown) }
+                program.shutdown.request(grace: grace)
+            }
+            for pool in [pool, outboxPool] { await pool.close() }
         }
     }
 }

@@ -17,7 +17,7 @@ enum MigrationStatements {
           'schema_migrations', 'integrations', 'integration_keys', 'integration_state', 'stores', 'products', 'job_configurations',
           'job_executions', 'job_live', 'job_finished', 'job_attempts', 'job_attempts_past', 'execution_logs', 'schedule_ticks',
           'job_schedules', 'campaigns', 'comparison_differences', 'notification_channels', 'job_notifications', 'notification_deliveries',
-          'workers', 'audit_log', 'store_status') ORDER BY 1
+          'delivery_lanes', 'job_failures', 'job_watches', 'job_channels', 'workers', 'audit_log', 'store_status') ORDER BY 1
         """
 
     static let createTable = """

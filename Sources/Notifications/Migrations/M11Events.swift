@@ -58,16 +58,14 @@ extension Migration {
         SET search_path FROM CURRENT AS $$
         DECLARE recovering int[]; recoveries uuid[]; with_success boolean;
         BEGIN
-          recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
-          with_success := EXISTS (SELECT FROM job_notifications WHERE on_success AND job_config_id = ANY (succeeded_jobs));
-          IF remarkable IS NULL AND recovering = '{}' AND NOT with_success THEN
+          IF remarkable IS NULL AND NOT EXISTS (SELECT FROM job_failures WHERE job_config_id = ANY (succeeded_jobs)
+              UNION ALL SELECT FROM job_notifications WHERE job_config_id = ANY (succeeded_jobs) AND on_success) THEN
             RETURN;
           END IF;
-          IF remarkable IS NOT NULL THEN
-            INSERT INTO job_failures (execution_id, job_config_id)
-            SELECT id, job_config_id FROM job_finished WHERE id = ANY (remarkable) AND parent_id IS NULL AND status = 'FAILED';
-            recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
-          END IF;
+          INSERT INTO job_failures (execution_id, job_config_id)
+          SELECT id, job_config_id FROM job_finished WHERE id = ANY (remarkable) AND parent_id IS NULL AND status = 'FAILED';
+          recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
+          with_success := EXISTS (SELECT FROM job_notifications WHERE job_config_id = ANY (succeeded_jobs) AND on_success);
           SELECT array_agg(r.id) INTO recoveries FROM unnest(recovering) AS job, take_recovery(job, ended, remarkable) AS r(id) WHERE r.id IS NOT NULL;
           IF NOT EXISTS (SELECT FROM notification_channels WHERE active AND deleted_at IS NULL) THEN
             RETURN;
