@@ -23,8 +23,8 @@ package struct ChannelDirectory: Sendable {
         case unusable(DeliveryOutcome)
     }
 
-    func open(_ id: Int) async throws -> Opening {
-        guard let row = try await pool.query(DeliveryStatements.channel(id: id)).first, let name = row["name"],
+    func open(_ id: Int, evenInactive: Bool = false) async throws -> Opening {
+        guard let row = try await pool.query(DeliveryStatements.channel(id: id, evenInactive: evenInactive)).first, let name = row["name"],
             let type = row["type"].flatMap(ChannelType.init)
         else { return .gone }
         let config: [String: JSONValue]

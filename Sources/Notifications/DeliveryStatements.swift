@@ -13,14 +13,14 @@ enum DeliveryStatements {
         """
     }
 
-    /// An active channel with the integration that it names, secrets still sealed.
-    static func channel(id: Int) -> SQL {
+    /// A channel with the integration that it names, secrets still sealed.
+    static func channel(id: Int, evenInactive: Bool) -> SQL {
         """
         SELECT c.id, c.name, c.type, c.config, c.config ->> 'integration' AS integration, i.type AS integration_type, i.active AS integration_active,
           i.config AS integration_config, i.base_url, (SELECT jsonb_object_agg(k.key, k.value) FROM integration_keys AS k
             WHERE k.integration_id = i.id AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())) AS keys
         FROM notification_channels AS c LEFT JOIN integrations AS i ON i.name = c.config ->> 'integration' AND i.deleted_at IS NULL
-        WHERE c.id = \(id) AND c.active AND c.deleted_at IS NULL
+        WHERE c.id = \(id) AND (c.active OR \(evenInactive)) AND c.deleted_at IS NULL
         """
     }
 
@@ -133,11 +133,12 @@ enum DeliveryStatements {
         "SELECT switch_off_channel(\(channel), \(reason)) AS is_first"
     }
 
-    /// Follows a chat that moved, once: whoever still knows the old id changes nothing.
+    /// Follows a chat that moved, once: whoever still knows the old id changes nothing. An id that the integration holds, or that is
+    /// encrypted, is replaced by a plain one of the channel's own.
     static func moveChat(channel: Int, from old: String, to new: String) -> SQL {
         """
         UPDATE notification_channels SET config = jsonb_set(config, '{chat_id}', to_jsonb(\(new)::text))
-        WHERE id = \(channel) AND config ->> 'chat_id' = \(old) RETURNING name
+        WHERE id = \(channel) AND (coalesce(config ->> 'chat_id', \(old)) = \(old) OR config ->> 'chat_id' LIKE 'enc:v1:%') RETURNING name
         """
     }
 

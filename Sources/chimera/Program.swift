@@ -5,9 +5,8 @@ import Runtime
 struct Program {
     static let commands =
         MigrateCommands.all + [WorkerCommand.command, SchedulerCommand.command, StatusCommand.command] + JobCommands.all
-        + ExecutionCommands.all + Noun.store.commands + [StoreImport.command] + Noun.integration.commands + [
-            IntegrationTest.command, CronCommand.command,
-        ]
+        + ExecutionCommands.all + Noun.store.commands + [StoreImport.command] + Noun.integration.commands + [IntegrationTest.command]
+        + Noun.channel.commands + [ChannelTest.command] + SecretCommands.all + [CronCommand.command]
 
     private static let services: Set<String> = ["worker", "scheduler"]
 

@@ -5,7 +5,7 @@ import Runtime
 
 /// `chimera job …`.
 enum JobCommands {
-    static let all: [Command] = Noun.job.commands + [pause, resume, run, preview]
+    static let all: [Command] = Noun.job.commands + [pause, resume, run, preview, JobNotify.command]
 
     private static let name = Operand(name: "NAME", help: "the job's name or id")
 

@@ -63,7 +63,7 @@ extension Noun {
             "id", "name", "description", "job_type", "cron_pattern", "time_zone", "next_due_at", "problem", "active", "paused_at", "config",
             "integration",
             "priority", "max_attempts", "retry_delay_seconds", "timeout_seconds", "max_concurrency", "overlap_policy", "misfire_policy",
-            "expect_success_within", "created_at", "updated_at",
+            "expect_success_within", "notifications", "created_at", "updated_at",
         ],
         notes: "Secrets in --config may not stand among the arguments: use @FILE or -.")
 

@@ -89,6 +89,10 @@ private enum Constraints {
         "job_configurations_overlap_policy_check": "overlap_policy: it must be SKIP, QUEUE, ALLOW or REPLACE",
         "job_configurations_misfire_policy_check": "misfire_policy: it must be RUN_ONCE, RUN_ALL or SKIP",
         "job_configurations_expect_success_within_check": "expect_success_within: it must be longer than nothing, such as '50 minutes'",
+        "notification_channels_name": "name: another channel has this name",
+        "notification_channels_name_check": name,
+        "notification_channels_type_check": "type: it must be TELEGRAM, EMAIL or WEBHOOK",
+        "notification_channels_config_check": object,
         "job_executions_params_check": "params: it must be a JSON object such as {\"store_ids\": [7]}",
     ]
 
