@@ -3,34 +3,38 @@
     import Synchronization
 
     /// Named places at which a debug build kills or stops itself, so that tests meet moments that no signal from outside can hit.
-    /// `CHIMERA_FAILPOINT=NAME[:N]=kill|stop`: at the N-th time (1) that NAME is reached. Release builds have none of this.
+    /// `CHIMERA_FAILPOINT=NAME[:N]=kill|stop`: at the N-th time (1) that NAME is reached. `NAME=hang`: whoever reaches NAME blocks its thread for
+    /// 8 s, every time. Release builds have none of this.
     package enum Failpoint {
         private struct Armed {
             var name: String
             var passes: Int
-            var signal: Int32
+            /// Nil: the thread hangs.
+            var signal: Int32?
         }
 
         private static let armed = Mutex<Armed?>(parse(getenv("CHIMERA_FAILPOINT").map { String(cString: $0) } ?? ""))
 
         /// Marks a place; does nothing unless the environment names it.
         package static func reach(_ name: String) {
-            let signal: Int32? = armed.withLock { armed in
+            let met: Armed? = armed.withLock { armed in
                 guard armed?.name == name else { return nil }
+                guard armed?.signal != nil else { return armed }
                 armed?.passes -= 1
                 guard armed?.passes == 0 else { return nil }
                 defer { armed = nil }
-                return armed?.signal
+                return armed
             }
-            if let signal { kill(getpid(), signal) }
+            guard let met else { return }
+            if let signal = met.signal { kill(getpid(), signal) } else { sleep(8) }
         }
 
         private static func parse(_ text: String) -> Armed? {
             let sides = text.split(separator: "=")
             guard sides.count == 2 else { return nil }
             let place = sides[0].split(separator: ":")
-            return Armed(
-                name: String(place[0]), passes: place.count > 1 ? Int(place[1]) ?? 1 : 1, signal: sides[1] == "stop" ? SIGSTOP : SIGKILL)
+            let signals = ["kill": SIGKILL, "stop": SIGSTOP]
+            return Armed(name: String(place[0]), passes: place.count > 1 ? Int(place[1]) ?? 1 : 1, signal: signals[String(sides[1])])
         }
     }
 #else

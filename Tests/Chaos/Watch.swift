@@ -71,7 +71,8 @@ final class Watch: Sendable {
             state.looks += 1
             var rescuable: [String: ContinuousClock.Instant] = [:]
             for row in late {
-                guard let run = row["run"], let past = try? row.get("past", as: Double.self), let lease = try? row.get("lease", as: Double.self)
+                guard let run = row["run"], let past = try? row.get("past", as: Double.self),
+                    let lease = try? row.get("lease", as: Double.self)
                 else { continue }
                 state.longestPastLease = max(state.longestPastLease, past)
                 // Counted from when there was somebody to rescue it.
@@ -79,7 +80,8 @@ final class Watch: Sendable {
                 rescuable[run] = since
                 let waited = (now - since) / .seconds(1)
                 if waited > lease + Self.allowance {
-                    state.violations.append(String(format: "RUNNING past its lease: %@ for %.1f s under a lease of %.1f s", run, waited, lease))
+                    state.violations.append(
+                        String(format: "RUNNING past its lease: %@ for %.1f s under a lease of %.1f s", run, waited, lease))
                     rescuable[run] = .now + .seconds(3600)
                 }
             }
