@@ -10,6 +10,7 @@ final class Watch: Sendable {
         var looks = 0
         var longestPastLease = 0.0
         var transactionLocks = 0
+        var idleHolders: Set<String> = []
         var rescuableSince: [String: ContinuousClock.Instant] = [:]
         var violations: [String] = []
     }
@@ -86,14 +87,18 @@ final class Watch: Sendable {
                 }
             }
             state.rescuableSince = rescuable
+            var idle: Set<String> = []
             for row in locks {
-                guard (try? row.get("is_of_session", as: Bool.self)) == true else {
+                guard let place = row["idle_since"] else {
                     state.transactionLocks += 1
                     continue
                 }
+                idle.insert(place)
+                // Sessions and locks are read one after the other: only what stands unmoved at two looks was held by an idle session.
                 let sentence = "a session-level advisory lock: \(row["holder"] ?? "")"
-                if !state.violations.contains(sentence) { state.violations.append(sentence) }
+                if state.idleHolders.contains(place), !state.violations.contains(sentence) { state.violations.append(sentence) }
             }
+            state.idleHolders = idle
         }
     }
 
@@ -108,10 +113,10 @@ final class Watch: Sendable {
           AND EXISTS (SELECT FROM workers AS r WHERE r.lease_until > clock_timestamp())
         """
 
-    /// A lock that an idle session holds was taken for the session: a transaction's would have gone with it.
+    /// Every lock with its holder, and when that became idle, if it is.
     private static let advisoryLocks: SQL = """
         SELECT a.application_name || ' ' || l.objid AS holder,
-          a.state = 'idle' AND a.xact_start IS NULL AND a.state_change < statement_timestamp() AS is_of_session
+          CASE WHEN a.state = 'idle' AND a.xact_start IS NULL THEN concat_ws(' ', a.pid, l.objid, a.state_change) END AS idle_since
         FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
         """
