@@ -12,6 +12,7 @@ struct Attempt: Sendable {
 
     func run(_ assignment: Assignment, pause: SlotPause) async -> RunOutcome {
         let run = assignment.run
+        assert(Failpoint.reach("run.begins"))
         guard let configuration = assignment.configuration else {
             let error = RunError(code: "JOB_DELETED", message: "job configuration \(run.jobConfigID) no longer exists", isRetryable: false)
             return .failed(error, timedOut: false)

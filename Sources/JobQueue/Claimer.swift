@@ -78,7 +78,8 @@ final class Claimer: Sendable {
     private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun] {
         counts.withLock { $0.begun += 1 }
         defer { counts.withLock { $0.ended = $0.begun } }
-        let rows = try await pool.query(QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
+        let rows = try await pool.query(
+            QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
         guard !rows.isEmpty else { return [] }
         assert(Failpoint.reach("claim.committed"))
         let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }

@@ -6,6 +6,8 @@ import Runtime
 struct RunWatch: Sendable {
     /// How often timeouts are looked for.
     static let timeoutInterval: Duration = .milliseconds(500)
+    /// How long a claimed run waits while no slot comes free.
+    private static let longestWait: Duration = .seconds(1)
     /// How often lost runs are looked for; cancellations announce themselves. Code stops within 2 s of either.
     static let lookInterval: Duration = .seconds(1)
     /// How often the worker compares the rows that carry its id with what it knows.
@@ -48,6 +50,9 @@ struct RunWatch: Sendable {
     private func stopOverdueRuns() async {
         while !Task.isCancelled {
             _ = await Wakeup().wait(upTo: Self.timeoutInterval)
+            guard !Task.isCancelled else { return }
+            let waiting = slots.handBackWaiting(after: Self.longestWait)
+            if waiting > 0 { logger.notice("runs that were claimed and find no slot are handed back", ["runs": "\(waiting)"]) }
             let overdue = slots.overdue()
             guard !overdue.isEmpty else { continue }
             logger.warning("timeout", ["runs": "\(overdue.count)"])

@@ -31,6 +31,8 @@ final class Slots: Sendable {
     private struct State {
         var waiting: [Assignment] = []
         var nextWaiting = 0
+        /// When a slot was last given to one that waited, or the first began to wait.
+        var movedAt = Duration.zero
         var active: [ExecutionID: ActiveRun] = [:]
         var sizing = ClaimSizing()
         var isClosed = false
@@ -40,6 +42,14 @@ final class Slots: Sendable {
         var busyCount: Int { active.count - pausedCount }
 
         var waitingCount: Int { waiting.count - nextWaiting }
+
+        mutating func takeWaiting() -> [ClaimedRun] {
+            defer {
+                waiting = []
+                nextWaiting = 0
+            }
+            return waiting[nextWaiting...].map(\.run)
+        }
 
         mutating func nextAssignment() -> Assignment? {
             guard nextWaiting < waiting.count else { return nil }
@@ -92,6 +102,7 @@ final class Slots: Sendable {
 
     func submit(_ assignments: [Assignment]) {
         let started: [ActiveRun] = state.withLock { state in
+            if state.waitingCount == 0 { state.movedAt = MonotonicClock.now() }
             state.waiting.append(contentsOf: assignments)
             return fill(&state)
         }
@@ -133,6 +144,19 @@ final class Slots: Sendable {
         roomWakeup.signal()
     }
 
+    /// Hands back what waits when no slot came free for `limit`: it was claimed ahead of quick runs, and a long one came. Others may have room.
+    func handBackWaiting(after limit: Duration) -> Int {
+        let waiting: [ClaimedRun] = state.withLock { state in
+            guard state.waitingCount > 0, MonotonicClock.now() - state.movedAt >= limit else { return [] }
+            // Until quick runs come again nothing is claimed ahead.
+            state.sizing.record(limit)
+            return state.takeWaiting()
+        }
+        let error = RunError(code: "NO_SLOT", message: "its worker had no free slot for it; it is handed back", isRetryable: true)
+        waiting.forEach { onSettled($0, .interrupted(error, delay: nil)) }
+        return waiting.count
+    }
+
     /// Runs whose `timeout_seconds` passed, by id and token.
     func overdue() -> [ExecutionID: Int64] {
         let now = MonotonicClock.now()
@@ -148,11 +172,7 @@ final class Slots: Sendable {
     func close() -> [ClaimedRun] {
         state.withLock { state in
             state.isClosed = true
-            defer {
-                state.waiting = []
-                state.nextWaiting = 0
-            }
-            return state.waiting[state.nextWaiting...].map(\.run)
+            return state.takeWaiting()
         }
     }
 
@@ -162,6 +182,7 @@ final class Slots: Sendable {
             let active = ActiveRun(assignment: assignment, startedAt: MonotonicClock.now())
             state.active[assignment.run.id] = active
             started.append(active)
+            state.movedAt = active.startedAt
         }
         return started
     }

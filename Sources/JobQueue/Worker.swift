@@ -73,23 +73,16 @@ package struct Worker: Sendable {
             identity: identity, pool: queuePool, slots: slots, outcomes: outcomes, attempt: attempt, claims: { claimer.rounds },
             wakeup: watchWakeup)
 
+        // Jobs may block the threads that tasks share; leases and timeouts go on.
+        let thread = ServiceThread(label: "chimera.lease")
         await begin(keeper, until: shutdown)
         await withDiscardingTaskGroup { renewals in
-            renewals.addTask { await keeper.run() }
+            renewals.addTask(executorPreference: thread) { await keeper.run() }
             await withDiscardingTaskGroup { services in
                 services.addTask { await outcomes.run() }
-                services.addTask { await watch.run() }
+                services.addTask(executorPreference: thread) { await watch.run() }
                 services.addTask { await Maintenance(pool: queuePool, interval: settings.lease / 3).run() }
-                if settings.listens {
-                    let listener = PostgresListener(
-                        database, channels: ["chimera_jobs", "chimera_cancel"],
-                        onNotify: { channel, _ in channel == "chimera_cancel" ? watchWakeup.signal() : claimWakeup.signal() },
-                        onConnected: {
-                            claimWakeup.signal()
-                            watchWakeup.signal()
-                        })
-                    services.addTask { await listener.run() }
-                }
+                if settings.listens { services.addTask { await listener(jobs: claimWakeup, cancellations: watchWakeup).run() } }
                 services.addTask {
                     await shutdown.wait()
                     claimWakeup.signal()
@@ -104,6 +97,16 @@ package struct Worker: Sendable {
         }
         await keeper.release()
         for pool in [jobPool, queuePool, leasePool] { await pool.close() }
+    }
+
+    private func listener(jobs: Wakeup, cancellations: Wakeup) -> PostgresListener {
+        PostgresListener(
+            database, channels: ["chimera_jobs", "chimera_cancel"],
+            onNotify: { channel, _ in channel == "chimera_cancel" ? cancellations.signal() : jobs.signal() },
+            onConnected: {
+                jobs.signal()
+                cancellations.signal()
+            })
     }
 
     /// Claims until the claimer ends by itself; after a request to stop, a claim that waits for an absent database is given up.

@@ -214,4 +214,27 @@ import Testing
             #expect(try await worker.waitForExit(within: .seconds(40)) == .exited(0))
         }
     }
+
+    @Test("R11: a claim that hangs is given up and tried again before the 30 s are over after which systemd takes a worker for dead")
+    func hangingClaim() async throws {
+        try await withDrill { rig in
+            let socket = try FakeNotifySocket()
+            let worker = try rig.worker(environment: ["NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "30000000"])
+            try await socket.message(containing: "WATCHDOG=1", within: .seconds(30))
+            try await rig.pool.transaction { transaction in
+                _ = try await transaction.query("LOCK TABLE job_live IN ACCESS EXCLUSIVE MODE")
+                try await eventually("a claim that waits") {
+                    try await rig.value(
+                        """
+                        SELECT count(*) > 0 AS value FROM pg_stat_activity
+                        WHERE datname = current_database() AND query LIKE '%claim_executions%' AND wait_event_type = 'Lock'
+                        """)
+                }
+                let pings = socket.messages.count { $0.contains("WATCHDOG=1") }
+                try await eventually(within: .seconds(20), "a ping") { socket.messages.count { $0.contains("WATCHDOG=1") } > pings }
+            }
+            worker.signal(SIGTERM)
+            #expect(try await worker.waitForExit(within: .seconds(40)) == .exited(0))
+        }
+    }
 }

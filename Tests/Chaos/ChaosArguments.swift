@@ -11,13 +11,15 @@ struct ChaosArguments: Sendable {
     var minutes: Double?
     var jsonPath: String?
     var isQuick = false
+    /// Leaves out what tests show.
+    var isScenariosOnly = false
     /// Empty: all.
     var numbers: [String] = []
 
     static let help = """
         Injects the failures that Chimera must survive into real programs and judges what became of it from the tables.
 
-        usage: scripts/chaos [--seed S] [--minutes M] [--quick] [--json FILE] [NUMBER …]
+        usage: scripts/chaos [--seed S] [--minutes M] [--quick | --scenarios] [--json FILE] [NUMBER …]
                scripts/chaos soak [--minutes M] [--seed S] [--json FILE]
                scripts/chaos --list
 
@@ -25,6 +27,7 @@ struct ChaosArguments: Sendable {
           --seed S      repeat a run: the chance of every scenario follows from it (printed at the start)
           --minutes M   repeat with further seeds until M minutes have passed; for soak its length (5)
           --quick       only the scenarios of the quick pass that scripts/test makes
+          --scenarios   only scenarios: what tests show is left out
           --json FILE   write what was found for machines
           --list        every failure and where it is shown: a scenario here, a test, or why not
 
@@ -43,6 +46,7 @@ struct ChaosArguments: Sendable {
             case "--help", "-h": task = .help
             case "--list": task = .list
             case "--quick": isQuick = true
+            case "--scenarios": isScenariosOnly = true
             case "soak": task = .soak
             case "--json": jsonPath = try value(of: argument)
             case "--seed":

@@ -25,7 +25,9 @@ struct ChaosRun {
                     await run(scenario, seed: seed, into: &report)
                 }
                 // Tests bring their own chance along; the quick pass follows a run of them all.
-                if isFirst, !arguments.isQuick, !failure.tests.isEmpty { report.add(await TestEvidence(failure).run()) }
+                if isFirst, !arguments.isQuick, !arguments.isScenariosOnly, !failure.tests.isEmpty {
+                    report.add(await TestEvidence(failure).run())
+                }
             }
             isFirst = false
             seed &+= 1

@@ -28,6 +28,7 @@ struct Vitals: Sendable, CustomStringConvertible {
     /// has taken. Descriptors by 12: each of a worker's pools opens connections when it needs them and keeps them for a minute.
     func requireBack(at baseline: Vitals, _ name: String) throws {
         try require(
-            memory <= baseline.memory * 1.5 + 16 && descriptors <= baseline.descriptors + 12, "\(name) has \(self), it began with \(baseline)")
+            memory <= baseline.memory * 1.5 + 16 && descriptors <= baseline.descriptors + 12,
+            "\(name) has \(self), it began with \(baseline)")
     }
 }

@@ -10,6 +10,7 @@ final class Watch: Sendable {
         var looks = 0
         var longestPastLease = 0.0
         var transactionLocks = 0
+        var idleHolders: Set<String> = []
         var rescuableSince: [String: ContinuousClock.Instant] = [:]
         var violations: [String] = []
     }
@@ -71,7 +72,8 @@ final class Watch: Sendable {
             state.looks += 1
             var rescuable: [String: ContinuousClock.Instant] = [:]
             for row in late {
-                guard let run = row["run"], let past = try? row.get("past", as: Double.self), let lease = try? row.get("lease", as: Double.self)
+                guard let run = row["run"], let past = try? row.get("past", as: Double.self),
+                    let lease = try? row.get("lease", as: Double.self)
                 else { continue }
                 state.longestPastLease = max(state.longestPastLease, past)
                 // Counted from when there was somebody to rescue it.
@@ -79,19 +81,24 @@ final class Watch: Sendable {
                 rescuable[run] = since
                 let waited = (now - since) / .seconds(1)
                 if waited > lease + Self.allowance {
-                    state.violations.append(String(format: "RUNNING past its lease: %@ for %.1f s under a lease of %.1f s", run, waited, lease))
+                    state.violations.append(
+                        String(format: "RUNNING past its lease: %@ for %.1f s under a lease of %.1f s", run, waited, lease))
                     rescuable[run] = .now + .seconds(3600)
                 }
             }
             state.rescuableSince = rescuable
+            var idle: Set<String> = []
             for row in locks {
-                guard (try? row.get("is_of_session", as: Bool.self)) == true else {
+                guard let place = row["idle_since"] else {
                     state.transactionLocks += 1
                     continue
                 }
+                idle.insert(place)
+                // Sessions and locks are read one after the other: only what stands unmoved at two looks was held by an idle session.
                 let sentence = "a session-level advisory lock: \(row["holder"] ?? "")"
-                if !state.violations.contains(sentence) { state.violations.append(sentence) }
+                if state.idleHolders.contains(place), !state.violations.contains(sentence) { state.violations.append(sentence) }
             }
+            state.idleHolders = idle
         }
     }
 
@@ -106,10 +113,10 @@ final class Watch: Sendable {
           AND EXISTS (SELECT FROM workers AS r WHERE r.lease_until > clock_timestamp())
         """
 
-    /// A lock that an idle session holds was taken for the session: a transaction's would have gone with it.
+    /// Every lock with its holder, and when that became idle, if it is.
     private static let advisoryLocks: SQL = """
         SELECT a.application_name || ' ' || l.objid AS holder,
-          a.state = 'idle' AND a.xact_start IS NULL AND a.state_change < statement_timestamp() AS is_of_session
+          CASE WHEN a.state = 'idle' AND a.xact_start IS NULL THEN concat_ws(' ', a.pid, l.objid, a.state_change) END AS idle_since
         FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
         """

@@ -48,7 +48,8 @@ struct Witness {
     /// What the queue promises of the rows that were written down, each with a query that names what breaks it in a column `what`.
     static let promises = [
         Promise(
-            "nothing is lost", breaks: "SELECT w.id::text AS what FROM witness_rows AS w WHERE NOT EXISTS (SELECT FROM job_executions AS e WHERE e.id = w.id)"),
+            "nothing is lost",
+            breaks: "SELECT w.id::text AS what FROM witness_rows AS w WHERE NOT EXISTS (SELECT FROM job_executions AS e WHERE e.id = w.id)"),
         Promise(
             "nothing is invented",
             breaks: "SELECT e.id::text AS what FROM job_executions AS e WHERE NOT EXISTS (SELECT FROM witness_rows AS w WHERE w.id = e.id)"),
@@ -77,7 +78,9 @@ struct Witness {
                 """),
         Promise(
             "attempts count claims from 1",
-            breaks: "SELECT id::text AS what FROM witness_claims GROUP BY id HAVING count(*) <> max(attempt) OR count(DISTINCT attempt) <> count(*)"),
+            breaks:
+                "SELECT id::text AS what FROM witness_claims GROUP BY id HAVING count(*) <> max(attempt) OR count(DISTINCT attempt) <> count(*)"
+        ),
         Promise(
             "a token only grows",
             breaks: """

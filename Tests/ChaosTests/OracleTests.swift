@@ -20,8 +20,10 @@ import Testing
         }
     }
 
-    private static let someSuccess = "(SELECT id FROM job_finished WHERE status = 'SUCCESS' AND parent_id IS NULL AND attempt = 1 ORDER BY id LIMIT 1)"
-    private static let someParent = "(SELECT parent_id FROM job_finished WHERE parent_id IS NOT NULL AND status = 'SUCCESS' ORDER BY id LIMIT 1)"
+    private static let someSuccess =
+        "(SELECT id FROM job_finished WHERE status = 'SUCCESS' AND parent_id IS NULL AND attempt = 1 ORDER BY id LIMIT 1)"
+    private static let someParent =
+        "(SELECT parent_id FROM job_finished WHERE parent_id IS NOT NULL AND status = 'SUCCESS' ORDER BY id LIMIT 1)"
     private static let someRetried = "(SELECT execution_id FROM job_attempts_past ORDER BY 1 LIMIT 1)"
 
     private static let plants = [
@@ -36,14 +38,17 @@ import Testing
         Plant("attempts count claims from 1", "UPDATE witness_claims SET attempt = attempt + 1 WHERE id = \(someSuccess)"),
         Plant("attempts count claims from 1", "UPDATE witness_claims SET attempt = 1 WHERE id = \(someRetried)"),
         Plant("a token only grows", "UPDATE witness_claims SET token = 1000000 - attempt WHERE id = \(someRetried)"),
-        Plant("an end is that of whoever holds the last attempt", "UPDATE job_finished SET worker = gen_random_uuid() WHERE id = \(someSuccess)"),
+        Plant(
+            "an end is that of whoever holds the last attempt",
+            "UPDATE job_finished SET worker = gen_random_uuid() WHERE id = \(someSuccess)"),
         Plant(
             "a line of a log belongs to an attempt",
             "INSERT INTO execution_logs (execution_id, attempt, message) VALUES (\(someSuccess), 7, 'from nowhere')"),
         Plant("attempt <= max_attempts", "UPDATE job_finished SET attempt = max_attempts + 1 WHERE id = \(someSuccess)"),
         Plant(
             "an execution that ended has one end",
-            "INSERT INTO job_attempts_past (execution_id, attempt, outcome) SELECT id, attempt, 'RETRY' FROM job_finished WHERE id = \(someSuccess)"),
+            "INSERT INTO job_attempts_past (execution_id, attempt, outcome) SELECT id, attempt, 'RETRY' FROM job_finished WHERE id = \(someSuccess)"
+        ),
         Plant(
             "an execution that ended has one end",
             "INSERT INTO job_attempts_past (execution_id, attempt, outcome) SELECT id, attempt + 1, 'RESCUED' FROM job_finished WHERE id = \(someSuccess)"
@@ -65,13 +70,15 @@ import Testing
         Plant("a child has its parent", "DELETE FROM job_finished WHERE id = \(someParent)"),
         Plant(
             "an enqueued tick has its execution",
-            "INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id) VALUES (1, '2026-01-01', 'ENQUEUED', gen_random_uuid())"),
+            "INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id) VALUES (1, '2026-01-01', 'ENQUEUED', gen_random_uuid())"
+        ),
         Plant(
             "a due time has one execution",
             "UPDATE job_finished SET trigger = 'SCHEDULE', scheduled_for = '2026-01-01', job_config_id = 1 WHERE parent_id IS NULL"),
         Plant(
             "a store has at most one VERIFIED campaign of an execution",
-            "UPDATE campaigns SET execution_id = (SELECT execution_id FROM campaigns ORDER BY id LIMIT 1), store_id = 1 WHERE status = 'VERIFIED'"),
+            "UPDATE campaigns SET execution_id = (SELECT execution_id FROM campaigns ORDER BY id LIMIT 1), store_id = 1 WHERE status = 'VERIFIED'"
+        ),
         Plant("a store's products are those of its newest VERIFIED campaign", "DELETE FROM products WHERE store_id = 1"),
         Plant("nothing is invented: no campaign has the body", "UPDATE campaigns SET body = body || ' ' WHERE body IS NOT NULL"),
         Plant(
@@ -80,11 +87,13 @@ import Testing
         Plant(
             "a due time has one tick",
             "ALTER TABLE schedule_ticks DROP CONSTRAINT schedule_ticks_pkey;"
-                + "INSERT INTO schedule_ticks (job_config_id, due_at, outcome) SELECT 1, '2026-01-01', 'SKIPPED_PAUSED' FROM generate_series(1, 2)"),
+                + "INSERT INTO schedule_ticks (job_config_id, due_at, outcome) SELECT 1, '2026-01-01', 'SKIPPED_PAUSED' FROM generate_series(1, 2)"
+        ),
     ]
 
     private static let tables = [
-        "job_executions", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns", "products", "witness_rows", "witness_claims",
+        "job_executions", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns", "products", "witness_rows",
+        "witness_claims",
         "witness_ends",
     ]
 
@@ -104,11 +113,14 @@ import Testing
                 try await change(rig, plant.statements)
                 let violations = try await honest.violations()
                 #expect(
-                    violations.contains { $0.contains(plant.sentence) }, "\(plant.sentence): \(plant.statements) was not named: \(violations)")
+                    violations.contains { $0.contains(plant.sentence) },
+                    "\(plant.sentence): \(plant.statements) was not named: \(violations)")
                 await #expect(throws: Failed.self) { try await honest.judge() }
-                let restoring = Self.tables.reversed().map { "DELETE FROM \($0);" } + Self.tables.map {
-                    "INSERT INTO \($0) OVERRIDING SYSTEM VALUE SELECT * FROM backup.\($0);"
-                }
+                let restoring =
+                    Self.tables.reversed().map { "DELETE FROM \($0);" }
+                    + Self.tables.map {
+                        "INSERT INTO \($0) OVERRIDING SYSTEM VALUE SELECT * FROM backup.\($0);"
+                    }
                 try await change(rig, restoring.joined())
                 #expect(try await honest.violations() == [], "after \(plant.statements)")
             }
@@ -128,7 +140,8 @@ import Testing
             let answer = try await Loopback.request(
                 "POST", announced.crescevendas + "/admin/integrations/discount_stores/batch_upload",
                 headers: [
-                    "X-AdminUser-Email": announced.credentials.crescevendas.email, "X-AdminUser-Token": announced.credentials.crescevendas.token,
+                    "X-AdminUser-Email": announced.credentials.crescevendas.email,
+                    "X-AdminUser-Token": announced.credentials.crescevendas.token,
                     "Content-Type": "application/json",
                 ], body: upload.body)
             #expect((200..<300).contains(answer.status))

@@ -6,7 +6,9 @@ import TestSupport
 /// R14: locks that would belong to a session.
 extension Catalogue {
     /// Everything that programs do, looked at all the time: an advisory lock is held by a transaction or not at all.
-    static let advisoryLocks = Scenario(number: "R14", injected: "a mixed run, directly and through a pooler, watched for locks of sessions") {
+    static let advisoryLocks = Scenario(
+        number: "R14", injected: "a mixed run, directly and through a pooler, watched for locks of sessions"
+    ) {
         trial in
         try await requireThatTheWatchSees()
         for isPooled in [false, true] {
@@ -25,7 +27,8 @@ extension Catalogue {
                     try await run(work, rig, trial, url: url, environment: [:], watch)
                 }
                 trial.figure(
-                    "\(isPooled ? "pooled" : "direct"): \(try await work.ended()) executions, \(watch.transactionLocksSeen) looks met a transaction's lock")
+                    "\(isPooled ? "pooled" : "direct"): \(try await work.ended()) executions, \(watch.transactionLocksSeen) looks met a transaction's lock"
+                )
             }
         }
     }
@@ -36,7 +39,7 @@ extension Catalogue {
         let scheduler = try rig.scheduler(url: url, environment: environment)
         let fleet = try await Fleet(rig, count: 3, ["--lease", "1", "--slots", "6"], url: url, environment: environment)
         for round in 0..<6 {
-            try await work.drills(120, milliseconds: 5)
+            try await work.drills(50, milliseconds: 5)
             try await work.others()
             _ = try await rig.trigger()
             try await trial.pause(300...700)

@@ -31,7 +31,10 @@ extension Catalogue {
             number: "R11", name: "a worker is alive and deaf",
             evidence: [
                 .scenario(deafWorker),
-                .tests(["Acceptance.ShutdownTests/watchdogFollowsTheLoop", "JobQueueTests.OwnershipTests/silentDatabase"]),
+                .tests([
+                    "Acceptance.ShutdownTests/watchdogFollowsTheLoop", "Acceptance.ShutdownTests/hangingClaim",
+                    "JobQueueTests.OwnershipTests/silentDatabase",
+                ]),
             ]),
         Failure(
             number: "R12", name: "a job is to stop while the database is slow",
@@ -39,7 +42,7 @@ extension Catalogue {
         Failure(
             number: "R13", name: "a worker is asked to leave, at any moment",
             evidence: [
-                .scenario(leavingWorkers),
+                .scenario(leavingWorkers)
             ]),
         Failure(number: "R14", name: "an advisory lock outlives its holder", evidence: [.scenario(advisoryLocks)]),
     ]
