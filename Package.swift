@@ -90,8 +90,7 @@ let package = Package(
         tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
         tests(
-            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
-            excluding: ["Goldens"]),
+            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"]),
         tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),

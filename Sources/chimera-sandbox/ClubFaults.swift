@@ -74,8 +74,6 @@ enum ClubFaults {
         listing("duplicate-line", "the first line comes twice", .duplicateLine),
         listing("local-times", "start_at and expire_at are yyyy-MM-ddTHH:mm", .localTimes),
         listing("utc-times", "start_at and expire_at are in UTC with Z", .utcTimes),
-        listing("odd-times", "start_at and expire_at are in words", .oddTimes),
-        listing("no-times", "start_at and expire_at are missing", .noTimes),
         listing("huge-number", "the first line's price is 1e400", .hugeNumber),
         listing("line-without-code", "the first line has no code", .lineWithoutCode),
     ]

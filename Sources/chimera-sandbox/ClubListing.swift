@@ -65,7 +65,6 @@ struct ClubListing {
         }
         entry.field("final_price", cents: line.finalPrice, asString: asString)
         number("limit", line.limit, to: &entry)
-        guard !quirks.contains(.noTimes) else { return }
         entry.field("start_at", start)
         entry.field("expire_at", end)
     }
@@ -77,7 +76,6 @@ struct ClubListing {
     /// As Rails writes a time with its zone, unless a quirk says otherwise.
     private func text(_ minute: LocalMinute) -> String {
         if quirks.contains(.localTimes) { return minute.text }
-        if quirks.contains(.oddTimes) { return "dia \(minute.text.prefix(10)) de manhã" }
         if quirks.contains(.utcTimes) { return LocalMinute(minutes: minute.minutes - clock.offsetMinutes).text + ":00Z" }
         return "\(minute.text):00.000\(clock.offsetText)"
     }

@@ -54,7 +54,7 @@ enum UploadQuirk: Sendable {
 
 enum ListingQuirk: Sendable {
     case empty, strings, altShape, unknownShape, lag, wrongPrice, wrongLimit, wrongWindow, missingLine, extraLine, duplicateLine, localTimes
-    case utcTimes, oddTimes, noTimes, hugeNumber, lineWithoutCode
+    case utcTimes, hugeNumber, lineWithoutCode
 }
 
 enum TelegramQuirk: Sendable {

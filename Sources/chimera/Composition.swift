@@ -26,14 +26,9 @@ enum Composition {
         ]
     }
 
-    /// What carries messages to each type of channel; deliveries of other types wait.
-    static func transports() -> [ChannelType: any ChannelTransport] {
-        [:]
-    }
-
     /// The outbox as workers and schedulers run it, on connections of its own.
     static func deliveryLoop(pool: PostgresPool, keyring: CurrentKeyring, language: MessageLanguage) -> DeliveryLoop {
         DeliveryLoop(
-            pool: pool, transports: transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language)
+            pool: pool, transports: Channels.transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language)
     }
 }

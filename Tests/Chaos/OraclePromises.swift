@@ -39,7 +39,7 @@ extension Oracle {
             "a parent ends after its children",
             breaks: """
                 SELECT p.id::text AS what FROM job_finished AS p JOIN job_executions AS c ON c.parent_id = p.id
-                WHERE c.finished_at IS NULL OR c.finished_at > p.finished_at
+                WHERE c.finished_at IS NULL OR c.finished_at > p.finished_at AND p.status <> 'CANCELLED'
                 """),
         Promise(
             "a parent succeeds only with every child",

@@ -24,7 +24,7 @@ import Testing
         let runner = Attempt(jobs: ["TEST": Script(body: body)], pool: pool, lease: lease, logs: ExecutionLogWriter(wakeup: Wakeup()))
         var run = ClaimedRun.sample(attempt: attempt, maxAttempts: maxAttempts)
         run.failures = failures
-        switch await runner.run(Assignment(run: run, configuration: .sample()), pause: SlotPause { _ in }) {
+        switch await runner.run(Assignment(run: run, configuration: .sample(), term: Lease.Term(number: 1)), pause: SlotPause { _ in }) {
         case .failed(let error, _): return "failed \(error.code)"
         case .retried(let error, _, _): return "retried \(error.code): \(error.message)"
         case .interrupted(let error, _): return "interrupted \(error.code)"

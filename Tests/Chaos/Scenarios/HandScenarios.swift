@@ -72,7 +72,8 @@ extension Catalogue {
 
     /// Two workers and a scheduler at work while an operator types whatever comes to mind.
     static let byHand = Scenario(
-        number: "R30", injected: "SQL by hand under running workers: odd INSERTs, refused ones, late commits, UPDATE, DELETE, TRUNCATE, locks",
+        number: "R30",
+        injected: "SQL by hand under running workers: odd INSERTs, refused ones, late commits, UPDATE, DELETE, TRUNCATE, locks",
         limit: .seconds(240)
     ) { trial in
         try await Rig.with(RigSettings(stores: 2, products: 100, sandbox: ["--latency-ms", "50"])) { rig in
@@ -121,7 +122,8 @@ private struct Hand: Sendable {
             try await eventually("the late one's start") {
                 try await rig.value("SELECT started_at IS NOT NULL AS value FROM job_executions WHERE id = \(id)::uuid")
             }
-            let started: Double = try await rig.value("SELECT extract(epoch FROM started_at)::float8 AS value FROM job_executions WHERE id = \(id)::uuid")
+            let started: Double = try await rig.value(
+                "SELECT extract(epoch FROM started_at)::float8 AS value FROM job_executions WHERE id = \(id)::uuid")
             let latency = started - committedAt.timeIntervalSince1970
             // A poll, and what a busy machine needs.
             try require(latency < 5, "what was committed late started only \(Drills.text(latency)) s after it")
@@ -143,7 +145,8 @@ private struct Hand: Sendable {
         // It lies ahead for ever, and nobody stumbles over it.
         for never in ["infinity", "290000-01-01"] {
             _ = try await rig.pool.query(
-                "INSERT INTO job_executions (job_config_id, run_at) SELECT id, \(never)::timestamptz FROM job_configurations WHERE name = 'drill'")
+                "INSERT INTO job_executions (job_config_id, run_at) SELECT id, \(never)::timestamptz FROM job_configurations WHERE name = 'drill'"
+            )
         }
         return ids
     }
@@ -153,7 +156,9 @@ private struct Hand: Sendable {
         for statement in Catalogue.refusedByHand {
             if statement.contains("RUNNING") || statement.contains("DELETE") {
                 try await drills.enqueue(20)
-                try await eventually("a running one") { try await rig.value("SELECT EXISTS (SELECT FROM job_live WHERE status = 'RUNNING') AS value") }
+                try await eventually("a running one") {
+                    try await rig.value("SELECT EXISTS (SELECT FROM job_live WHERE status = 'RUNNING') AS value")
+                }
             }
             var refusal: PostgresError?
             do {
@@ -172,7 +177,8 @@ private struct Hand: Sendable {
             try require(end != nil, "\(what): it does not end")
         }
         // Whoever lists them must be able to read them.
-        let list = try RunningProgram("chimera", ["execution", "list", "--json"], environment: ["DATABASE_URL": rig.url, "CHIMERA_KEY_FILE": ""])
+        let list = try RunningProgram(
+            "chimera", ["execution", "list", "--json"], environment: ["DATABASE_URL": rig.url, "CHIMERA_KEY_FILE": ""])
         let end = try await list.waitForExit(within: .seconds(60))
         try require(end == .exited(0), "execution list --json: \(list.errors.suffix(3))")
     }
@@ -180,13 +186,16 @@ private struct Hand: Sendable {
     /// Statements that are accepted and take something away from under the programs; gives how many.
     func typeHarm(_ trial: Trial) async throws -> Int {
         let harm: [SQL] = [
-            "DELETE FROM workers", "TRUNCATE workers", "UPDATE workers SET lease_until = 'infinity'", "UPDATE workers SET lease_until = '-infinity'",
-            "TRUNCATE execution_logs", "TRUNCATE schedule_ticks", "TRUNCATE job_schedules", "DELETE FROM job_executions WHERE status = 'SUCCESS'",
+            "DELETE FROM workers", "TRUNCATE workers", "UPDATE workers SET lease_until = 'infinity'",
+            "UPDATE workers SET lease_until = '-infinity'",
+            "TRUNCATE execution_logs", "TRUNCATE schedule_ticks", "TRUNCATE job_schedules",
+            "DELETE FROM job_executions WHERE status = 'SUCCESS'",
             "DELETE FROM job_attempts_past", "UPDATE job_executions SET status = 'CANCELLED' WHERE status = 'RUNNING'",
             "UPDATE job_executions SET status = 'CANCELLED' WHERE status IN ('PENDING', 'RUNNING')",
             "UPDATE job_executions SET run_at = run_at - interval '1 hour', priority = -3 WHERE status = 'PENDING'",
             "UPDATE job_configurations SET max_concurrency = 1 WHERE name = 'drill'",
-            "UPDATE job_configurations SET max_concurrency = NULL WHERE name = 'drill'", "DISCARD ALL", "VACUUM FULL job_live", "REINDEX TABLE job_live",
+            "UPDATE job_configurations SET max_concurrency = NULL WHERE name = 'drill'", "DISCARD ALL", "VACUUM FULL job_live",
+            "REINDEX TABLE job_live",
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() AND application_name LIKE 'chimera %'",
             "SELECT setval('lease_token', nextval('lease_token') + 1000000)", "ALTER TABLE job_configurations ADD COLUMN note text",
         ]

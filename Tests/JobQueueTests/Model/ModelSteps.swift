@@ -154,10 +154,13 @@ extension ModelSession {
         let all = pick % 2 == 0 && !held.isEmpty ? held : held + workers[worker].past
         guard !all.isEmpty else { return }
         let taken = all[pick % all.count]
+        // It stood still and did not notice that its lease ended: only the database can tell.
+        let lease = processes[taken.process].lease
+        lease.renewed(askedAt: MonotonicClock.now())
+        guard let term = lease.term else { throw ModelDivergence("a lease that was renewed is not held") }
         let context = RunContext(
-            run: taken.run, configuration: ModelJob.configuration(taken.run.jobConfigID), options: [:], pool: queue.pool,
-            lease: processes[taken.process].lease, term: Lease.Term(number: 1), logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
-        processes[taken.process].lease.renewed(askedAt: MonotonicClock.now())
+            run: taken.run, configuration: ModelJob.configuration(taken.run.jobConfigID), options: [:], pool: queue.pool, lease: lease,
+            term: term, logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
         let id = taken.run.id
         do {
             try await context.fenced { transaction in _ = try await transaction.query("INSERT INTO effects VALUES (\(id))") }
