@@ -87,7 +87,8 @@ let package = Package(
         tests("NetworkingTests", ["Networking", "TestSupport"]),
         tests("SecretsTests", ["Secrets", "Runtime"]),
         tests("CronTests", ["Cron"]),
-        tests("JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["schema.golden"]),
+        tests(
+            "JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
         tests(
             "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"]),

@@ -49,7 +49,8 @@ import Testing
                 let ended = try await rig.finished(id, within: .seconds(120))
                 #expect(ended.status == "SUCCESS", "\(ended.message)")
             }
-            let failures: Int = try await rig.value("SELECT count(*) AS value FROM job_attempts WHERE outcome IN ('RETRY', 'FAILED', 'TIMED_OUT')")
+            let failures: Int = try await rig.value(
+                "SELECT count(*) AS value FROM job_attempts WHERE outcome IN ('RETRY', 'FAILED', 'TIMED_OUT')")
             #expect(failures == 0, "a full disk is nobody's fault")
             #expect(worker.end == nil)
             worker.signal(SIGTERM)

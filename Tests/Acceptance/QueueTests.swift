@@ -235,4 +235,35 @@ import Testing
             #expect(try row.get("ended", as: Int.self) == 1_000 && (try row.get("attempts", as: Int.self)) == 1_000)
         }
     }
+
+    @Test("R27: paused, limited and unknown jobs at the head of the queue delay nobody behind them")
+    func headOfTheQueue() async throws {
+        try await withDrill { rig in
+            try await rig.pool.withConnection {
+                try await $0.script(
+                    """
+                    ALTER TABLE job_configurations DROP CONSTRAINT job_configurations_job_type_check;
+                    INSERT INTO job_configurations (name, job_type, priority, max_concurrency) VALUES
+                      ('paused', 'NOOP', -10, NULL), ('limited', 'NOOP', -10, 1), ('unknown', 'OF_A_LATER_VERSION', -10, NULL);
+                    INSERT INTO job_executions (job_config_id, params) SELECT j.id, '{"sleep_ms": 600000}'
+                      FROM job_configurations AS j, generate_series(1, 500) WHERE j.name IN ('paused', 'limited');
+                    INSERT INTO job_executions (job_config_id) SELECT job_id('unknown') FROM generate_series(1, 500);
+                    SELECT pause_job('paused')
+                    """)
+            }
+            let behind = try await rig.trigger("drill")
+            let worker = try rig.worker(["--slots", "2"])
+            #expect(try await rig.finished(behind).status == "SUCCESS")
+            let counts = try await rig.pool.query(
+                """
+                SELECT j.name || ' ' || e.status || coalesce(' ' || (e.error_details ->> 'code'), '') AS state, count(*) AS n
+                FROM job_executions AS e JOIN job_configurations AS j ON j.id = e.job_config_id WHERE j.name <> 'drill' GROUP BY 1
+                """
+            ).reduce(into: [String: Int]()) { $0[try $1.get("state")] = try $1.get("n") }
+            #expect(counts["paused PENDING"] == 500)
+            #expect(counts["limited PENDING", default: 0] >= 499 && counts["limited RUNNING", default: 0] <= 1)
+            #expect(counts["unknown FAILED UNSUPPORTED", default: 0] > 0, "an unknown job says so, and costs its place for a moment only")
+            #expect(worker.end == nil)
+        }
+    }
 }

@@ -73,7 +73,8 @@ import Testing
             _ = try await rig.pool.query("INSERT INTO job_configurations (name, job_type, max_attempts) VALUES ('drill', 'NOOP', 1)")
             let before = try rig.worker(["--slots", "4"])
             _ = try await rig.pool.query(
-                "INSERT INTO job_executions (job_config_id, params) SELECT job_id('drill'), '{\"sleep_ms\": 5}' FROM generate_series(1, 1500)")
+                "INSERT INTO job_executions (job_config_id, params) SELECT job_id('drill'), '{\"sleep_ms\": 5}' FROM generate_series(1, 1500)"
+            )
             try await eventually("the first ends") { try await rig.value("SELECT count(*) > 50 AS value FROM job_finished") }
             // What a later version may do: columns more, and plans that no longer fit.
             try await rig.pool.withConnection {
@@ -108,7 +109,9 @@ import Testing
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(ends == [.exited(0), .exited(0)])
-            let numbers = try await database.pool.query("SELECT number FROM schema_migrations ORDER BY 1").map { try $0.get("number", as: Int.self) }
+            let numbers = try await database.pool.query("SELECT number FROM schema_migrations ORDER BY 1").map {
+                try $0.get("number", as: Int.self)
+            }
             #expect(numbers == Array(1...numbers.count) && numbers.count >= 11)
         }
     }
@@ -122,7 +125,8 @@ import Testing
             // The step after the next one meets this lock in its midst.
             try await rig.pool.transaction { transaction in
                 _ = try await transaction.query("LOCK TABLE integrations, job_configurations, job_executions IN ACCESS EXCLUSIVE MODE")
-                let program = try RunningProgram("chimera", ["migrate", "up"], environment: Self.service.merging(["DATABASE_URL": rig.url]) { $1 })
+                let program = try RunningProgram(
+                    "chimera", ["migrate", "up"], environment: Self.service.merging(["DATABASE_URL": rig.url]) { $1 })
                 try await eventually("a migration that waits") {
                     try await rig.value(
                         """

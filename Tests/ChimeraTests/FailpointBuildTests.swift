@@ -50,7 +50,10 @@ import Testing
         try "import Runtime\n\npackage func pass() {\n\(calls)}\n".write(toFile: path("Passing.swift"), atomically: true, encoding: .utf8)
         let common = mode + ["-parse-as-library", "-package-name", "chimera", "-swift-version", "6", "-wmo", "-I", folder.path()]
         let modules = [
-            (["-module-name", "Runtime", "-emit-module", "-emit-module-path", path("Runtime.swiftmodule")], "Sources/Runtime/Failpoint.swift"),
+            (
+                ["-module-name", "Runtime", "-emit-module", "-emit-module-path", path("Runtime.swiftmodule")],
+                "Sources/Runtime/Failpoint.swift"
+            ),
             (["-module-name", "Passing"], path("Passing.swift")),
         ]
         var objects: [Foundation.Data] = []

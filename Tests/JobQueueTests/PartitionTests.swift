@@ -26,7 +26,9 @@ import Testing
     }
 
     private func attached(_ queue: Queue) async throws -> Set<String> {
-        Set(try await queue.texts("SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent IN ('job_finished'::regclass, 'execution_logs'::regclass)"))
+        Set(
+            try await queue.texts(
+                "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent IN ('job_finished'::regclass, 'execution_logs'::regclass)"))
     }
 
     @Test("R29: partitions are there a week ahead, and for a day long ago on which a live execution was made")
@@ -64,7 +66,9 @@ import Testing
         }
     }
 
-    @Test("R29: where a partition cannot be made, ends wait and none becomes a failure, the rest of the queue goes on, and then all is written")
+    @Test(
+        "R29: where a partition cannot be made, ends wait and none becomes a failure, the rest of the queue goes on, and then all is written"
+    )
     func cannotBeMade() async throws {
         try await Queue.withDatabase { queue in
             let day = try await dropToday(queue)

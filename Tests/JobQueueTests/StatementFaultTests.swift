@@ -17,7 +17,8 @@ import Testing
     }
 
     private func outcome(
-        _ pool: PostgresPool, attempt: Int = 1, failures: Int = 0, maxAttempts: Int = 3, _ body: @escaping @Sendable (RunContext) async throws -> Void
+        _ pool: PostgresPool, attempt: Int = 1, failures: Int = 0, maxAttempts: Int = 3,
+        _ body: @escaping @Sendable (RunContext) async throws -> Void
     ) async -> String {
         let lease = Lease(length: .seconds(900))
         lease.renewed(askedAt: MonotonicClock.now())
@@ -32,7 +33,9 @@ import Testing
         }
     }
 
-    @Test("R24: a statement that never ends within its deadline uses an attempt while the database answers otherwise, and none while it is away")
+    @Test(
+        "R24: a statement that never ends within its deadline uses an attempt while the database answers otherwise, and none while it is away"
+    )
     func deadline() async throws {
         try await TestDatabase.withDatabase { database in
             var address = try #require(URLComponents(string: database.url))
@@ -51,7 +54,9 @@ import Testing
         }
     }
 
-    @Test("R24: conflicts and shortages use no attempt, until one run met them so often that they are its own", arguments: ["40001", "40P01", "53200"])
+    @Test(
+        "R24: conflicts and shortages use no attempt, until one run met them so often that they are its own",
+        arguments: ["40001", "40P01", "53200"])
     func conflicts(sqlState: String) async throws {
         try await TestDatabase.withDatabase { database in
             let losing: @Sendable (RunContext) async throws -> Void = { _ in
@@ -59,7 +64,9 @@ import Testing
             }
             #expect(await outcome(database.pool, attempt: 3, losing) == "interrupted DATABASE_AWAY")
             let mostHandBacks = 20
-            #expect(await outcome(database.pool, attempt: mostHandBacks + 3, failures: 2, maxAttempts: 23, losing) == "interrupted DATABASE_AWAY")
+            #expect(
+                await outcome(database.pool, attempt: mostHandBacks + 3, failures: 2, maxAttempts: 23, losing)
+                    == "interrupted DATABASE_AWAY")
             let often = await outcome(database.pool, attempt: mostHandBacks + 2, maxAttempts: 24, losing)
             #expect(often.hasPrefix("retried DATABASE: "))
             #expect(await outcome(database.pool, attempt: 24, failures: 2, maxAttempts: 24, losing) == "failed DATABASE")

@@ -35,7 +35,8 @@ func soakScenario(minutes: Double) -> Scenario {
             try await Oracle(rig: rig, ambiguousCuts: 2, watch: watch).drainAndJudge()
             try await soak.leave()
             try await Oracle(rig: rig).requireNoSessions()
-            trial.figure("\(try await soak.requireEveryDueTime()) due times, none missing; \(watch.figure)")
+            let dueTimes = try await soak.requireEveryDueTime()
+            trial.figure("\(dueTimes) due times, none missing; \(watch.figure)")
         }
     }
 }

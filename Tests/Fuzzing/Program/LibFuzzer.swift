@@ -1,7 +1,8 @@
 import Foundation
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// libFuzzer's own entry.
-@_extern(c) func LLVMFuzzerRunDriver(  // swift-format-ignore: AlwaysUseLowerCamelCase
+@_extern(c) func LLVMFuzzerRunDriver(
     _ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
     _ check: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt

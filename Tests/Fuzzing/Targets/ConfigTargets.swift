@@ -101,7 +101,8 @@ extension FuzzTarget {
     private static func checkOptions(_ options: SyncOptions, _ document: JSONValue) throws(RunError) {
         let holds =
             (0...100).contains(options.maxDropPercent) && (1...Int(Int32.max)).contains(options.quantityLimit)
-            && Set(options.stores.storeIDs).count == options.stores.storeIDs.count && options.stores.source != "" && options.stores.target != ""
+            && Set(options.stores.storeIDs).count == options.stores.storeIDs.count && options.stores.source != ""
+            && options.stores.target != ""
             && options.stores.storeIDs.count <= document["store_ids"]?.arrayValue?.count ?? 0
             && (!options.isDryRun || document["dry_run"] == true) && (!options.confirmsDrop || document["confirm_drop"] == true)
         guard holds else { throw RunError(code: "VIOLATION", message: "options break the rules: \(options)", isRetryable: false) }
