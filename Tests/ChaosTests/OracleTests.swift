@@ -188,7 +188,7 @@ import Testing
 
     @Test("memory and descriptors that a program does not give back are named")
     func vitals() throws {
-        let program = try RunningProgram("/bin/sh", ["-c", "read line"])
+        let program = try RunningProgram("/bin/sleep", ["600"])
         let real = try Vitals(program)
         #expect(real.memory > 0.1 && real.descriptors >= 3)
         let baseline = Vitals(memory: 40, descriptors: 20)
