@@ -33,8 +33,12 @@ import Testing
 
     @Test("a fault that leaves something to compare is compared, and every line is accounted for")
     func comparable() async throws {
-        for prefix in ["cv-list-", "rp-"] {
-            let faults = Self.comparable.keys.filter { $0.hasPrefix(prefix) }.sorted()
+        // Each of these ends the token that all stores share: two at once could refuse one call twice, which is for good.
+        let expiries = ["rp-token-expired", "rp-token-expired-mid-pages"]
+        let others = ["cv-list-", "rp-"].map { prefix in
+            Self.comparable.keys.filter { $0.hasPrefix(prefix) && !expiries.contains($0) }.sorted()
+        }
+        for faults in others + expiries.map({ [$0] }) {
             try await Rig.with(RigSettings(stores: faults.count + 1, club: ["max_concurrency": 8])) { rig in
                 try await rig.addComparison()
                 #expect(try await rig.sync().status == "SUCCESS")
@@ -50,7 +54,7 @@ import Testing
                     total += expected.values.reduce(0, +)
                 }
                 #expect(children[faults.count + 1]?.differences == [:], "the store without a fault")
-                #expect(execution.status == "SUCCESS" && execution.severity == "critical")
+                #expect(execution.status == "SUCCESS" && (execution.severity == "critical") == (faults.count > 1))
                 #expect(execution.differences.values.reduce(0, +) == total)
                 #expect(try await rig.differences(of: execution.id).count == total)
             }
