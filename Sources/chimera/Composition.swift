@@ -14,14 +14,18 @@ enum Composition {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
         .m09Schedules,
-        .m10Stores, .m11Notifications,
+        .m10Stores, .m11Notifications, .m12Retention,
     ]
+
+    /// Tables that a clean-up walks through, each declared by its owner.
+    static let retentionRules: [RetentionRule] = [.scheduleTicks, .notificationDeliveries, .comparisonDifferences, .campaigns]
 
     /// The code that runs each `job_type`.
     static func jobs(partners: PartnerClients, settings: ProgramSettings) -> [String: any Job] {
         let work = StoreWork(partners: partners)
         return [
             "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": ComparisonJob(work),
+            "CLEANUP_LOGS": CleanupJob(rules: retentionRules),
             "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
         ]
     }

@@ -10,8 +10,10 @@ import Testing
 @Suite struct MigrationTests {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules,
+        .m09Schedules, .m12Retention,
     ]
+    /// The queue's own; those between are other targets'.
+    private static let numbers = migrations.map(\.number)
 
     private func migrator(_ database: TestDatabase, _ migrations: [Migration] = migrations) -> Migrator {
         Migrator(pool: database.pool, migrations: migrations)
@@ -21,7 +23,7 @@ import Testing
     func golden() async throws {
         let schema = try await TestDatabase.withDatabase { database in
             let done = try await migrator(database).up()
-            #expect(done.map(\.number) == Array(1...9))
+            #expect(done.map(\.number) == Self.numbers)
             return try await SchemaGolden.dump(database.pool, withBodies: false)
         }
         if ProcessInfo.processInfo.environment["CHIMERA_RECORD"] != nil {
@@ -39,7 +41,7 @@ import Testing
             let migrator = migrator(database)
             _ = try await migrator.up()
             let before = try await SchemaGolden.dump(database.pool)
-            #expect(try await migrator.down(to: 0).map(\.number) == Array((1...9).reversed()))
+            #expect(try await migrator.down(to: 0).map(\.number) == Self.numbers.reversed())
             let left = try await database.pool.query(
                 """
                 SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
@@ -58,17 +60,18 @@ import Testing
     func singleSteps() async throws {
         try await TestDatabase.withDatabase { database in
             let migrator = migrator(database)
-            var schemas = ["": ""]
-            for count in 1...9 {
+            var schemas: [String] = []
+            for count in 1...Self.numbers.count {
                 _ = try await self.migrator(database, Array(Self.migrations.prefix(count))).up()
-                schemas["\(count)"] = try await SchemaGolden.dump(database.pool)
+                schemas.append(try await SchemaGolden.dump(database.pool))
             }
-            for number in (1...8).reversed() {
-                #expect(try await migrator.down(to: number).map(\.number) == [number + 1])
-                #expect(try await SchemaGolden.dump(database.pool) == schemas["\(number)"], "down to \(number)")
-                #expect(try await self.migrator(database, Array(Self.migrations.prefix(number + 1))).up().map(\.number) == [number + 1])
-                #expect(try await SchemaGolden.dump(database.pool) == schemas["\(number + 1)"], "up to \(number + 1)")
-                _ = try await migrator.down(to: number)
+            for place in (1..<Self.numbers.count).reversed() {
+                let (below, number) = (Self.numbers[place - 1], Self.numbers[place])
+                #expect(try await migrator.down(to: below).map(\.number) == [number])
+                #expect(try await SchemaGolden.dump(database.pool) == schemas[place - 1], "down to \(below)")
+                #expect(try await self.migrator(database, Array(Self.migrations.prefix(place + 1))).up().map(\.number) == [number])
+                #expect(try await SchemaGolden.dump(database.pool) == schemas[place], "up to \(number)")
+                _ = try await migrator.down(to: below)
             }
         }
     }
@@ -80,7 +83,7 @@ import Testing
                 for _ in 0..<4 { group.addTask { try await migrator(database).up().map(\.number) } }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
-            #expect(applied.sorted() == Array(1...9))
+            #expect(applied.sorted() == Self.numbers)
             #expect(try await migrator(database).status().allSatisfy { $0.appliedAt != nil })
         }
     }
@@ -94,7 +97,7 @@ import Testing
             let tables = try await database.pool.query("SELECT count(*) AS n FROM pg_class WHERE relname = 'half'").first?.get(
                 "n", as: Int.self)
             #expect(tables == 0)
-            #expect(try await migrator(database).up().map(\.number) == Array(4...9))
+            #expect(try await migrator(database).up().map(\.number) == Array(Self.numbers.dropFirst(3)))
         }
     }
 
@@ -118,7 +121,7 @@ import Testing
             _ = try await database.pool.query("CREATE SCHEMA chimera")
             let pool = PostgresPool(
                 try PostgresConfiguration(url: database.url + "?options=-csearch_path%3Dchimera"), maximumConnections: 2)
-            #expect(try await Migrator(pool: pool, migrations: Self.migrations).up().count == 9)
+            #expect(try await Migrator(pool: pool, migrations: Self.migrations).up().count == Self.numbers.count)
             _ = try await database.pool.query("INSERT INTO chimera.job_configurations (name, job_type) VALUES ('far', 'NOOP')")
             let id = try await database.pool.query("SELECT chimera.enqueue_job('far')::text AS id").first?.get("id", as: String.self)
             let cancelled = try await database.pool.query("SELECT chimera.cancel_execution(\(id ?? "")::uuid) AS done").first?.get(
@@ -133,18 +136,18 @@ import Testing
         try await TestDatabase.withDatabase { database in
             let migrator = migrator(database)
             try await #expect(refusal(of: migrator)?.contains("chimera migrate up") == true, "nothing is there")
-            _ = try await self.migrator(database, Array(Self.migrations.prefix(8))).up()
+            _ = try await self.migrator(database, Array(Self.migrations.dropLast())).up()
             try await #expect(refusal(of: migrator)?.contains("chimera migrate up") == true, "an older one")
             _ = try await migrator.up()
             try await #expect(refusal(of: migrator) == nil, "its own")
-            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (10, 'next')")
+            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (13, 'next')")
             try await #expect(refusal(of: migrator) == nil, "the next one")
             let error = await #expect(throws: OperatorError.self) { try await migrator.down(to: 0) }
             #expect(error?.exitCode == .configuration, "an older program must not go down from a newer schema")
-            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = true WHERE number = 10")
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = true WHERE number = 13")
             try await #expect(refusal(of: migrator)?.contains("incompatible") == true)
-            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = false WHERE number = 10")
-            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (11, 'the one after')")
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = false WHERE number = 13")
+            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (14, 'the one after')")
             try await #expect(refusal(of: migrator)?.contains("upgrade") == true, "two ahead")
         }
     }

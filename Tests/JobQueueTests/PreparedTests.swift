@@ -26,7 +26,10 @@ import Testing
             QueueStatements.renewLease(identity, lease: .seconds(30), running: 0), QueueStatements.releaseLease(worker: run.id),
             QueueStatements.createPartitions, QueueStatements.sweepParents, QueueStatements.expireWaits, QueueStatements.rescue(batch: 5),
             QueueStatements.forgetWorkers,
-            MigrationStatements.lock, MigrationStatements.currentSchema, MigrationStatements.hasTable, MigrationStatements.foreignTables,
+            CleanupStatements.expired("job_finished", days: 90), CleanupStatements.drop("execution_logs_20200101", days: 7),
+            RetentionRule.scheduleTicks.page(RetentionPage(after: nil, days: 90, isDryRun: false)),
+            RetentionRule.scheduleTicks.page(RetentionPage(after: "7", days: 90, isDryRun: true)), MigrationStatements.lock,
+            MigrationStatements.currentSchema, MigrationStatements.hasTable, MigrationStatements.foreignTables,
             MigrationStatements.applied, MigrationStatements.isApplied(1), MigrationStatements.record(.m01Foundations),
             MigrationStatements.forget(1),
         ]

@@ -7,7 +7,7 @@ extension DatabaseTemplate {
     static let queue = DatabaseTemplate("queue") { pool in
         let migrations: [Migration] = [
             .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-            .m09Schedules,
+            .m09Schedules, .m12Retention,
         ]
         for migration in migrations {
             try await pool.transaction { transaction in try await transaction.script(migration.up) }

@@ -62,7 +62,23 @@ import Testing
         ("config.target", "SYNC_PRODUCTS", #"{"target": ["x"]}"#),
         ("config.retention_days", "CLEANUP_LOGS", #"{"retention_days": -1}"#),
         ("config.execution_retention_days", "CLEANUP_LOGS", #"{"execution_retention_days": 1.5}"#),
+        ("config.cleanup_executions", "CLEANUP_LOGS", #"{"cleanup_executions": "no"}"#),
+        ("config.cleanup_system_logs", "CLEANUP_LOGS", #"{"cleanup_system_logs": null}"#),
         ("config.program", "CUSTOM", #"{"program": {}}"#),
+        ("config.program", "CUSTOM", #"{"program": null}"#),
+        ("config.program", "CUSTOM", #"{"program": ""}"#),
+        ("config.program", "CUSTOM", #"{"program": ".."}"#),
+        ("config.program", "CUSTOM", #"{"program": "/bin/sh"}"#),
+        ("config.program", "CUSTOM", #"{"program": "../sh"}"#),
+        ("config.arguments", "CUSTOM", #"{"program": "p", "arguments": "-v"}"#),
+        ("config.arguments", "CUSTOM", #"{"program": "p", "arguments": ["-n", 1]}"#),
+        ("config.arguments", "CUSTOM", #"{"program": "p", "arguments": ["enc:v1:k1:AAAA"]}"#),
+        ("config.arguments", "CUSTOM", #"{"program": "p", "arguments": ["postgres://u:geheim@db/x"]}"#),
+        ("config.environment", "CUSTOM", #"{"program": "p", "environment": ["A=1"]}"#),
+        ("config.environment.A", "CUSTOM", #"{"program": "p", "environment": {"A": 1}}"#),
+        ("config.environment", "CUSTOM", #"{"program": "p", "environment": {"A=B": "1"}}"#),
+        ("config.environment", "CUSTOM", #"{"program": "p", "environment": {"": "1"}}"#),
+        ("config.environment.CHIMERA_ATTEMPT", "CUSTOM", #"{"program": "p", "environment": {"CHIMERA_ATTEMPT": "1"}}"#),
         ("config.sleep_ms", "NOOP", #"{"sleep_ms": -5}"#),
         ("config.children", "NOOP", #"{"children": 10001}"#),
         ("config.fail", "NOOP", #"{"fail": "sometimes"}"#),
@@ -165,7 +181,16 @@ import Testing
             }
             #expect(try await queue.number("SELECT count(*) FROM job_executions") == 0)
             let custom = try await queue.addJob("custom", type: "CUSTOM")
-            try await queue.enqueue(custom, params: #"{"store_id": [7], "anything": {"goes": 1}}"#)
+            try await queue.enqueue(custom, params: #"{"store_id": [7], "anything": {"goes": 1}, "arguments": ["a"]}"#)
+            let overlaid: [(field: String, params: String)] = [
+                ("params.program", #"{"program": "a/b"}"#), ("params.arguments", #"{"arguments": ["enc:v1:k1:AAAA"]}"#),
+                ("params.environment.A", #"{"environment": {"A": null}}"#),
+            ]
+            for (field, params) in overlaid {
+                let error = try await queue.refusal(
+                    "INSERT INTO job_executions (job_config_id, params) VALUES (\(custom), \(params)::jsonb)")
+                #expect(error.message.hasPrefix("\(field): "), "\(params): \(error)")
+            }
         }
     }
 

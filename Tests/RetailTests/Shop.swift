@@ -22,7 +22,7 @@ struct Shop: Sendable {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
         .m09Schedules,
-        .m10Stores, .m11Notifications,
+        .m10Stores, .m11Notifications, .m12Retention,
     ]
 
     let database: TestDatabase

@@ -32,9 +32,12 @@ struct ProgramFile: Hashable, Sendable {
             throw Self.unusable("PROGRAM_REFUSED", "\(shownPath) leads out of \(folder), to \(path)")
         }
         // The folder, those in between when a link leads deeper, the file.
-        var ends = path.indices.filter { path[$0] == "/" && $0 >= root.endIndex }
-        if root != "/" { ends.insert(root.endIndex, at: 0) }
-        for folder in Set(ends.map { String(path[..<$0]) }).sorted() { try Self.check(folder, isProgram: false) }
+        var between = root
+        try Self.check(between, isProgram: false)
+        for name in path.dropFirst(root.count).split(separator: "/").dropLast() {
+            between += "/" + name
+            try Self.check(between, isProgram: false)
+        }
         try Self.check(path, isProgram: true)
         self.path = path
         self.folder = root

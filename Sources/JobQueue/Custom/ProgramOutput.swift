@@ -77,8 +77,9 @@ struct ProgramOutput: Sendable {
 
     /// The last line of standard output that is not blank, when it is a JSON object.
     var metrics: JSONValue? {
-        guard let lastOutput, !lastOutput.isCut, let document = try? JSONValue(parsing: lastOutput.text) else { return nil }
-        return document.objectValue == nil ? nil : document
+        guard let lastOutput, !lastOutput.isCut, let document = try? JSONValue(parsing: lastOutput.text), document.objectValue != nil
+        else { return .none }
+        return document
     }
 
     /// What it said last: the last line of standard error, else of standard output, that is not blank.

@@ -128,7 +128,7 @@ extension Migration {
               END IF;
             END $$;
 
-            -- Days that need partitions and lack one: yesterday to next week, and those on which live executions were made.
+            -- Days that need partitions and lack one: yesterday to next week, and, for their ends, those on which live executions were made.
             CREATE VIEW missing_partition_days AS
               SELECT day FROM (
                 SELECT generate_series((now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7, interval '1 day')::date AS day
@@ -136,7 +136,7 @@ extension Migration {
                 SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live WHERE id < uuid_v7_floor(now() - interval '1 day')
               ) AS days
               WHERE NOT (is_partition('job_finished', to_char(day, 'YYYYMMDD')) AND is_partition('job_attempts_past', to_char(day, 'YYYYMMDD'))
-                AND is_partition('execution_logs', to_char(day, 'YYYYMMDD')));
+                AND (day < (now() AT TIME ZONE 'UTC')::date - 1 OR is_partition('execution_logs', to_char(day, 'YYYYMMDD'))));
 
             -- A day that cannot have its partitions now (a table is in the way, or locked) stops neither the others nor whoever calls:
             -- it stays in the view above, and `queue_defects` tells.
