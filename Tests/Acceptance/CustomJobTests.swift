@@ -51,7 +51,9 @@ import Testing
                 ])
             #expect(programs.left("arguments") == "\(programs.folder)/look\ntwo words\n$HOME\n\n*\n")
             #expect(URL(filePath: programs.left("folder").trimmingCharacters(in: .newlines)).lastPathComponent == "programs")
-            #expect(programs.left("signals") == "0000000000000000\n0000000000000000\n", "none blocked, none ignored")
+            // 32 and 33 are the C library's own: no program can set them, and whoever started this one may have had them ignored.
+            let signals = programs.left("signals").split(separator: "\n").map { (UInt64($0, radix: 16) ?? .max) & ~(0b11 << 31) }
+            #expect(signals == [0, 0], "none blocked, none ignored")
             let session = programs.left("session").split(whereSeparator: \.isWhitespace)
             #expect(session.count == 3 && Set(session).count == 1, "it leads a session and a group of its own: \(session)")
             let lines = try await rig.lines(of: id)
@@ -117,7 +119,9 @@ import Testing
             }
             for (id, ending) in zip(ids, Self.endings) {
                 let ended = try await rig.finished(id)
-                #expect(ended.code == ending.code && ended.message.contains(ending.says), "\(ending): \(ended.code) \(ended.message)")
+                #expect(
+                    ended.code == ending.code && (ending.says.isEmpty || ended.message.contains(ending.says)),
+                    "\(ending): \(ended.code) \(ended.message)")
                 #expect(try await rig.attempts(of: id) == ending.attempts, "\(ending)")
                 let isRetryable = ended.error?["retryable"]?.boolValue
                 #expect(isRetryable == (ending.code.isEmpty ? nil : ending.attempts.count == 2), "\(ending)")

@@ -27,7 +27,7 @@ import Testing
     func flood() async throws {
         try await Rig.withPrograms { rig, programs in
             try programs.add(
-                "flood", "#!/bin/sh\nseq 1 300000; echo almost there >&2; echo '{\"lines\": 300000}'\n")
+                "flood", "#!/bin/sh\nseq 1 300000; echo '{\"lines\": 300000}'\n")
             try programs.add("quiet", "#!/bin/sh\nuntil [ -e \"$SCRATCH/go\" ]; do echo tick; sleep 0.1; done; echo heard\n")
             try await rig.addCustom("flood", programs)
             try await rig.addCustom("quiet", programs)
@@ -39,8 +39,8 @@ import Testing
             let lines = try await rig.lines(of: id)
             #expect(lines.count == 5_000 + 22 && lines.prefix(5_000) == (1...5_000).map { "info \($0)" }[...])
             #expect(lines[5_000].hasPrefix("warning it writes more than is kept of one attempt"))
-            #expect(lines[5_001] == "warning 294982 lines were left out here; the last 20 follow", "\(lines[5_001])")
-            #expect(lines.contains("info 300000") && lines.last == #"info {"lines": 300000}"# && lines.contains("warning almost there"))
+            #expect(lines[5_001] == "warning 294981 lines were left out here; the last 20 follow", "\(lines[5_001])")
+            #expect(lines.contains("info 300000") && lines.contains(#"info {"lines": 300000}"#), "\(lines.suffix(22))")
             try "".write(toFile: programs.scratch + "/go", atomically: true, encoding: .utf8)
             #expect(try await rig.finished(quiet).status == "SUCCESS")
             #expect(try await rig.lines(of: quiet).last == "info heard")

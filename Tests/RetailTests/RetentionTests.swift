@@ -31,7 +31,7 @@ import Testing
         lease.renewed(askedAt: MonotonicClock.now())
         let context = RunContext(
             run: run, configuration: model.configuration, options: ["dry_run": .bool(isDryRun)], pool: shop.pool, lease: lease,
-            logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
+            term: Lease.Term(number: 1), logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
         guard case .succeeded(let metrics?) = try await CleanupJob(rules: Self.rules).run(context) else { throw Unexpected("no metrics") }
         try await shop.run("SELECT cancel_execution(\(id)::uuid)")
         return metrics["removed"] ?? .null

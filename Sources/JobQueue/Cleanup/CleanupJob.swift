@@ -72,7 +72,7 @@ package struct CleanupJob: Job {
                 }
                 switch outcome {
                 case "DROPPED":
-                    Failpoint.reach("cleanup.dropped")
+                    assert(Failpoint.reach("cleanup.dropped"))
                     return true
                 case "GONE": return false
                 case "LOCKED" where patience > .zero:
@@ -98,7 +98,7 @@ package struct CleanupJob: Job {
                 let row = try await context.fenced { transaction in try await transaction.query(rule.page(page)).first }
                 removed += try row?.get("removed") ?? 0
                 after = row?["next"]
-                Failpoint.reach("cleanup.page")
+                assert(Failpoint.reach("cleanup.page"))
             } while after != nil
             report.add(removed, of: rule.table)
             if removed > 0 { context.log(.info, "\(isDryRun ? "would remove" : "removed") \(removed) rows of \(rule.table)") }

@@ -54,6 +54,7 @@ enum CleanupStatements {
 
     private static func removal(_ page: RetentionPage, of table: String, key: String) -> SQL {
         guard !page.isDryRun else { return " SELECT (SELECT count(*) FROM doomed) AS removed" }
+        // `table` and `key` are this file's own text.
         return """
             , gone AS (DELETE FROM \(unsafe: table) AS t USING doomed AS d WHERE \(unsafe: key) RETURNING 1)
             SELECT (SELECT count(*) FROM gone) AS removed

@@ -62,7 +62,11 @@ import Testing
                     let outcome = try await dropper.query(CleanupStatements.drop("execution_logs_\(suffix)", days: 7)).first?["outcome"]
                     #expect(outcome == "LOCKED")
                     let held = try await queue.number(
-                        "SELECT count(*) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation WHERE c.relname LIKE 'execution_logs%' AND l.mode = 'AccessExclusiveLock'"
+                        """
+                        SELECT count(*) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+                        WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                          AND c.relname LIKE 'execution_logs%' AND l.mode = 'AccessExclusiveLock'
+                        """
                     )
                     #expect(held == 0)
                 }
@@ -104,7 +108,7 @@ import Testing
             lease.renewed(askedAt: MonotonicClock.now())
             let context = RunContext(
                 run: run, configuration: .sample(), options: [:], pool: queue.pool, lease: lease,
-                logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
+                term: Lease.Term(number: 1), logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
             await #expect(throws: FencedOff.self) { try await CleanupJob(rules: []).run(context) }
             #expect(try await queue.text("SELECT to_regclass('execution_logs_' || \(suffix)) IS NOT NULL") == "t")
         }

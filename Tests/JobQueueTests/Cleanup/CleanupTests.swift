@@ -17,7 +17,7 @@ import Testing
         lease.renewed(askedAt: MonotonicClock.now())
         return RunContext(
             run: run, configuration: .sample(type: "CLEANUP_LOGS"), options: options, pool: queue.pool, lease: lease,
-            logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
+            term: Lease.Term(number: 1), logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ in })
     }
 
     private func clean(_ queue: Queue, _ options: JSONValue = [:], rules: [RetentionRule] = [.scheduleTicks]) async throws -> JSONValue {
@@ -82,11 +82,15 @@ import Testing
             #expect(try await days(queue, of: "execution_logs") == [200, 92, 91, 90, 30, 9, 8, 7])
             let metrics = try await clean(queue)
             #expect(wouldGo["dry_run"] == true && wouldGo["removed"] == metrics["removed"] && metrics["dry_run"] == nil)
+            // The 91st day was over an hour too late only in the first hour of a day.
+            let executionsGone = metrics["removed"]?["job_executions"]?.intValue ?? 0
+            #expect((2...3).contains(executionsGone), "\(metrics)")
             #expect(
-                metrics["removed"] == ["execution_logs": 47, "job_executions": 2, "job_attempts": 1, "schedule_ticks": 0], "\(metrics)")
+                metrics["removed"] == [
+                    "execution_logs": 47, "job_executions": .integer(Int64(executionsGone)), "job_attempts": 1, "schedule_ticks": 0,
+                ], "\(metrics)")
             #expect(metrics["estimated"] == nil && metrics["skipped"] == nil && metrics["severity"] == "ok")
             #expect(try await days(queue, of: "execution_logs") == [7])
-            // The 91st day was over an hour too late only in the first hour of a day.
             #expect(try await Set(days(queue, of: "job_finished")).subtracting([91]) == [90, 30, 9, 8, 7])
             #expect(try await days(queue, of: "job_attempts_past") == days(queue, of: "job_finished"))
             #expect(
@@ -102,7 +106,10 @@ import Testing
             let worker = try await queue.addWorker()
             let live = try await id(queue, age: 100)
             try await queue.plant(
-                "INSERT INTO job_live (id, job_config_id, run_at) VALUES (\(live)::uuid, \(job), now() + interval '1 day')")
+                """
+                INSERT INTO job_live (id, job_config_id, run_at, created_at)
+                VALUES (\(live)::uuid, \(job), now() + interval '1 day', uuid_v7_time(\(live)::uuid))
+                """)
             try await queue.run("INSERT INTO job_attempts_past (execution_id, attempt, outcome) VALUES (\(live)::uuid, 1, 'RETRY')")
             let repeated = try await addFinished(queue, age: 110)
             let retry = try await queue.text("SELECT retry_execution(\(repeated)::uuid)")
