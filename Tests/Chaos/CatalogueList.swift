@@ -10,6 +10,7 @@ extension Catalogue {
                 switch evidence {
                 case .scenario(let scenario): print("\(failure.number)  \(name)  scenario: \(scenario.injected)")
                 case .tests(let tests): for test in tests { print("\(failure.number)  \(name)  test: \(test)") }
+                case .notYet(let what): print("\(failure.number)  \(name)  NOT SHOWN YET: \(what)")
                 case .notHere(let reason): print("\(failure.number)  \(name)  not here: \(reason)")
                 }
             }

@@ -5,7 +5,7 @@ extension Catalogue {
             number: "R01", name: "a worker is killed at any moment",
             evidence: [
                 .scenario(killedWorkers), .tests(["Acceptance.FailpointTests/killed", "Acceptance.KillTests/kills"]),
-                .notHere("between a notification's acceptance and its mark: nothing is delivered yet"),
+                .notYet("a kill between a notification's acceptance and its mark"),
             ]),
         Failure(
             number: "R02", name: "a worker is stopped past its lease and wakes after another one finished",
