@@ -73,11 +73,10 @@ SELECT 'compare-data', 'Compares what RP offers with what CresceVendas lists', '
       "notification_threshold": {"min_differences": 5, "critical_differences": 50}}'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'compare-data' AND deleted_at IS NULL);
 
--- Inactive: this version does not run CLEANUP_LOGS yet, and an execution of it would fail saying so.
-INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config, active)
+-- At noon: what is past its retention goes, by whole days where a table is partitioned.
+INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config)
 SELECT 'cleanup-logs', 'Drops logs and executions that are past their retention', 'CLEANUP_LOGS', '0 12 * * *', 'America/Sao_Paulo',
-    '{"retention_days": 7, "execution_retention_days": 90}',
-    false
+    '{"retention_days": 7, "execution_retention_days": 90}'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'cleanup-logs' AND deleted_at IS NULL);
 
 COMMIT;

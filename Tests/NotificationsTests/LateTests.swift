@@ -51,7 +51,7 @@ import Testing
     private func late(_ outbox: Outbox) async throws -> [String] {
         try await outbox.texts(
             """
-            SELECT round(extract(epoch FROM date_trunc('minute', now()) - due_at) / 60)::text FROM notification_deliveries
+            SELECT (round(extract(epoch FROM now() - due_at) / 600) * 10)::text FROM notification_deliveries
             WHERE event = 'LATE' ORDER BY due_at
             """)
     }

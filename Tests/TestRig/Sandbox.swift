@@ -14,8 +14,21 @@ package final class Sandbox: Sendable {
                 package let email: String
                 package let token: String
             }
+            package struct Telegram: Decodable, Sendable {
+                package let botToken: String
+            }
+            package struct Webhook: Decodable, Sendable {
+                package let secret: String
+            }
+            package struct Mail: Decodable, Sendable {
+                package let username: String
+                package let password: String
+            }
             package let rp: RP
             package let crescevendas: Club
+            package let telegram: Telegram
+            package let webhook: Webhook
+            package let smtp: Mail
         }
         package struct Store: Decodable {
             package let registration: String
@@ -25,6 +38,10 @@ package final class Sandbox: Sendable {
         package let rp: String
         package let crescevendas: String
         package let control: String
+        package let telegram: String
+        package let webhook: String
+        package let smtp: String
+        package let caFile: String
         package let refusing: String
         package let silent: String
         package let silentTls: String
@@ -66,6 +83,12 @@ package final class Sandbox: Sendable {
 
     /// Changes the newest campaign of a store, as `POST /_sandbox/campaigns` takes it.
     package func plant(_ document: JSONValue) async throws { try await control("/campaigns", document) }
+
+    /// What a stand-in of a channel received: `telegram` `messages`, `webhook` `received`, `smtp` `mails`.
+    package func received(_ channel: String, _ list: String) async throws -> [JSONValue] {
+        let answer = try await Loopback.request("GET", announced.control + "/state")
+        return try JSONValue(parsing: String(decoding: answer.body, as: UTF8.self))[channel]?[list]?.arrayValue ?? []
+    }
 
     private func control(_ page: String, _ document: JSONValue) async throws {
         let answer = try await Loopback.request("POST", announced.control + page, body: document.text)

@@ -4,8 +4,10 @@ extension Catalogue {
         Failure(
             number: "R01", name: "a worker is killed at any moment",
             evidence: [
-                .scenario(killedWorkers), .tests(["Acceptance.FailpointTests/killed", "Acceptance.KillTests/kills"]),
-                .notYet("a kill between a notification's acceptance and its mark"),
+                .scenario(killedWorkers),
+                .tests([
+                    "Acceptance.FailpointTests/killed", "Acceptance.KillTests/kills", "Acceptance.NotificationTests/killedAfterAcceptance",
+                ]),
             ]),
         Failure(
             number: "R02", name: "a worker is stopped past its lease and wakes after another one finished",
