@@ -107,9 +107,10 @@ import Testing
                 ["--slots", "2", "--lease", "6"],
                 url: rig.url.replacingOccurrences(of: ":\(port)/", with: ":\(proxy.port)/"), environment: ["CHIMERA_LISTEN": "off"])
             _ = try await worker.line(containing: "works")
+            // Again and again: claims, plans, campaigns, swaps and ends all meet it. The first is ready before there is work.
+            proxy.cutOnce(cut)
+            var cuts = 1
             let id = try await rig.trigger()
-            // Again and again: claims, plans, campaigns, swaps and ends all meet it.
-            var cuts = 0
             try await eventually(within: .seconds(90), "the end of the sync") {
                 if proxy.cutsMade == cuts, cuts < 8 {
                     proxy.cutOnce(cut)
