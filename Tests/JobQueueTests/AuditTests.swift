@@ -1,4 +1,5 @@
 import Postgres
+import TestSupport
 import Testing
 
 /// Every change of a configuration row leaves a line, without its secrets (SPEC §2).

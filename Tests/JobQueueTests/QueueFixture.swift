@@ -8,7 +8,7 @@ import Testing
 @testable import JobQueue
 
 /// A database with the queue's tables, and what tests say to it and ask of it.
-struct Queue: Sendable {
+struct Queue: DatabaseFixture {
     let database: TestDatabase
     var pool: PostgresPool { database.pool }
 
@@ -16,44 +16,6 @@ struct Queue: Sendable {
         template: DatabaseTemplate = .queue, _ body: (Queue) async throws -> T
     ) async throws -> T {
         try await TestDatabase.withDatabase(template: template) { database in try await body(Queue(database: database)) }
-    }
-
-    // MARK: SQL
-
-    func run(_ sql: SQL) async throws {
-        _ = try await pool.query(sql)
-    }
-
-    /// The first column of the rows, as text; a NULL is `null`.
-    func texts(_ sql: SQL) async throws -> [String] {
-        try await pool.query(sql).map { $0[0] ?? "null" }
-    }
-
-    /// The one value of a statement, as text.
-    func text(_ sql: SQL) async throws -> String {
-        try #require(try await texts(sql).first)
-    }
-
-    func number(_ sql: SQL) async throws -> Int {
-        try #require(Int(try await text(sql)))
-    }
-
-    /// The error that a statement must end with.
-    func refusal(_ sql: SQL) async throws -> PostgresError {
-        do {
-            _ = try await pool.query(sql)
-        } catch {
-            return error
-        }
-        throw Unexpected("it was accepted: \(sql.text)")
-    }
-
-    /// Runs a statement as the queue's own functions would, past the guards.
-    func plant(_ sql: SQL) async throws {
-        try await pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
-            _ = try await transaction.query(sql)
-        }
     }
 
     // MARK: Rows
@@ -196,13 +158,6 @@ extension ClaimedRun {
             priority: try row.get("priority"), runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
             failures: try row.get("failures"))
     }
-}
-
-/// Something that a test relies on did not hold.
-struct Unexpected: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }
 
 /// What callbacks of other threads told, in order.

@@ -230,10 +230,3 @@ import Testing
         }
     }
 }
-
-/// Something that a test relies on did not hold.
-struct Unexpected: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}

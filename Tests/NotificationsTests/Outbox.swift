@@ -16,7 +16,7 @@ extension DatabaseTemplate {
 }
 
 /// A database with all tables, and what tests of the outbox say to it and ask of it.
-struct Outbox: Sendable {
+struct Outbox: DatabaseFixture {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
         .m09Schedules, .m10Stores, .m11Notifications,
@@ -27,26 +27,6 @@ struct Outbox: Sendable {
 
     nonisolated(nonsending) static func withDatabase<T: Sendable>(_ body: (Outbox) async throws -> T) async throws -> T {
         try await TestDatabase.withDatabase(template: .outbox) { database in try await body(Outbox(database: database)) }
-    }
-
-    // MARK: SQL
-
-    func run(_ sql: SQL) async throws {
-        _ = try await pool.query(sql)
-    }
-
-    /// The first column of the rows, as text; a NULL is `null`.
-    func texts(_ sql: SQL) async throws -> [String] {
-        try await pool.query(sql).map { $0[0] ?? "null" }
-    }
-
-    /// The one value of a statement, as text.
-    func text(_ sql: SQL) async throws -> String {
-        try #require(try await texts(sql).first)
-    }
-
-    func number(_ sql: SQL) async throws -> Int {
-        try #require(Int(try await text(sql)))
     }
 
     // MARK: Rows

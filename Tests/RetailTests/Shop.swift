@@ -18,7 +18,7 @@ extension DatabaseTemplate {
 }
 
 /// A database with all tables, and what tests say to it and ask of it.
-struct Shop: Sendable {
+struct Shop: DatabaseFixture {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
         .m09Schedules,
@@ -30,37 +30,6 @@ struct Shop: Sendable {
 
     nonisolated(nonsending) static func withDatabase<T: Sendable>(_ body: (Shop) async throws -> T) async throws -> T {
         try await TestDatabase.withDatabase(template: .shop) { database in try await body(Shop(database: database)) }
-    }
-
-    func run(_ sql: SQL) async throws {
-        _ = try await pool.query(sql)
-    }
-
-    /// The first column of the rows, as text; a NULL is `null`.
-    func texts(_ sql: SQL) async throws -> [String] {
-        try await pool.query(sql).map { $0[0] ?? "null" }
-    }
-
-    func text(_ sql: SQL) async throws -> String {
-        try #require(try await texts(sql).first)
-    }
-
-    /// The error that a statement must end with.
-    func refusal(_ sql: SQL) async throws -> PostgresError {
-        do {
-            _ = try await pool.query(sql)
-        } catch {
-            return error
-        }
-        throw Unexpected("it was accepted: \(sql.text)")
-    }
-
-    /// Runs a statement as the queue's own functions would, past the guards.
-    func plant(_ sql: SQL) async throws {
-        try await pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
-            _ = try await transaction.query(sql)
-        }
     }
 
     func addIntegration(_ name: String, type: String, config: String = "{}") async throws -> IntegrationRow {
@@ -90,13 +59,6 @@ struct Shop: Sendable {
             run: run, configuration: configuration, options: [:], pool: pool, lease: lease, term: Lease.Term(number: 1),
             logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ = await Wakeup().wait(upTo: $0) })
     }
-}
-
-/// Something that a test relies on did not hold.
-struct Unexpected: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }
 
 /// Unix seconds of an ISO 8601 moment.

@@ -1,0 +1,59 @@
+import Postgres
+
+/// What a test's database is asked in SQL, whatever else its fixture knows of it.
+package protocol DatabaseFixture: Sendable {
+    /// Connections to it.
+    var pool: PostgresPool { get }
+}
+
+extension DatabaseFixture {
+    /// Runs a statement.
+    package func run(_ sql: SQL) async throws {
+        _ = try await pool.query(sql)
+    }
+
+    /// The first column of the rows, as text; a NULL is `null`.
+    package func texts(_ sql: SQL) async throws -> [String] {
+        try await pool.query(sql).map { $0[0] ?? "null" }
+    }
+
+    /// The first value of a statement, as text; throws when there is none.
+    package func text(_ sql: SQL) async throws -> String {
+        guard let text = try await texts(sql).first else { throw Unexpected("it gave no row: \(sql.text)") }
+        return text
+    }
+
+    /// The first value of a statement, a whole number; throws when it is none.
+    package func number(_ sql: SQL) async throws -> Int {
+        let text = try await text(sql)
+        guard let number = Int(text) else { throw Unexpected("\(text) is no number: \(sql.text)") }
+        return number
+    }
+
+    /// The error that a statement must end with; throws when it was accepted.
+    package func refusal(_ sql: SQL) async throws -> PostgresError {
+        do {
+            _ = try await pool.query(sql)
+        } catch {
+            return error
+        }
+        throw Unexpected("it was accepted: \(sql.text)")
+    }
+
+    /// Runs a statement as the queue's own functions would, past the guards.
+    package func plant(_ sql: SQL) async throws {
+        try await pool.transaction { transaction in
+            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+            _ = try await transaction.query(sql)
+        }
+    }
+}
+
+/// Something that a test relies on did not hold.
+package struct Unexpected: Error, CustomStringConvertible {
+    /// What it was, in one sentence.
+    package let description: String
+
+    /// Says it in one sentence.
+    package init(_ description: String) { self.description = description }
+}
