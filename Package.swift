@@ -73,7 +73,7 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport", exclude: ["Shim"],
+            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport", exclude: ["Mail", "Shim"],
             swiftSettings: strict),
         .target(
             name: "TestRig", dependencies: ["Postgres", "Runtime", "TestSupport"], path: "Tests/TestRig",

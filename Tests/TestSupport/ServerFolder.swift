@@ -111,7 +111,7 @@ final class ServerFolder: Sendable {
         try Spawn(arguments: arguments, environment: Spawn.ownEnvironment.merging(environment) { $1 }, workingDirectory: "/").run()
     }
 
-    private static var serverUser: (id: uid_t, group: gid_t)? {
+    static var serverUser: (id: uid_t, group: gid_t)? {
         guard geteuid() == 0 else { return nil }
         for name in ["postgres", "nobody"] {
             if let entry = getpwnam(name) { return (entry.pointee.pw_uid, entry.pointee.pw_gid) }
