@@ -122,6 +122,15 @@ enum DeliveryStatements {
         """
     }
 
+    /// One more recipient has the message; how it ends is recorded later.
+    static func reached(_ claimed: ClaimedDeliveries, recipient: String) -> SQL {
+        """
+        WITH \(held(claimed))
+        UPDATE notification_deliveries AS n SET reached = n.reached || \(recipient)::text FROM h
+        WHERE n.id = h.id AND \(recipient)::text <> ALL (n.reached)
+        """
+    }
+
     static func refused(_ claimed: ClaimedDeliveries, reason: String) -> SQL {
         """
         WITH \(held(claimed))

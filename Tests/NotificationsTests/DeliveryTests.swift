@@ -201,6 +201,26 @@ import Testing
         }
     }
 
+    @Test("a recipient that has the message is on record while others are served, once, and no longer when the claim is another's")
+    func remembered() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            try await outbox.complete(try await outbox.addJob(), as: "FAILED")
+            let seen = Mutex<[String]>([])
+            let transport = FakeTransport(folds: true) { message, _ in
+                for _ in 1...2 { await message.remember("a@example.org") }
+                let first = try? await outbox.text("SELECT status || reached::text FROM notification_deliveries")
+                try? await outbox.run("UPDATE notification_deliveries SET claim = claim + 1")
+                await message.remember("b@example.org")
+                let second = try? await outbox.text("SELECT status || reached::text FROM notification_deliveries")
+                seen.withLock { $0 = [first, second].compactMap { $0 } }
+                return .sent()
+            }
+            _ = try await outbox.sender(channel, transport).turn()
+            #expect(seen.withLock { $0 } == ["PENDING{a@example.org}", "PENDING{a@example.org}"])
+        }
+    }
+
     @Test("an answer that comes after the hold, when another sender has the delivery, changes nothing")
     func fenced() async throws {
         try await Outbox.withDatabase { outbox in
