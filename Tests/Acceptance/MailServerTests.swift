@@ -154,6 +154,28 @@ import Testing
         }
     }
 
+    @Test(
+        "R73: a connection lost between the server's answer to the final dot and us: the mail comes a second time, under the same Message-ID"
+    )
+    func lostAfterDot() async throws {
+        let server = try await EximServer.start()
+        let proxy = try TCPProxy(to: server.plainPort)
+        proxy.cutOnce(.after("\r\n.\r\n"))
+        try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in
+            try await addChannel(rig, "mail", config(server, ["smtp_url": .string("smtp://127.0.0.1:\(proxy.port)"), "starttls": "none"]))
+            try await addDrill(rig)
+            _ = try rig.worker()
+            _ = try await rig.finished(try await rig.trigger("drill", params: ["fail": "permanent"]))
+            try await eventually("the mark") {
+                try await rig.value("SELECT count(*) = 1 AS value FROM notification_deliveries WHERE status = 'SENT' AND attempts = 2")
+            }
+            #expect(proxy.cutsMade == 1)
+            try await eventually("the mail and its repetition") { server.count("a") == 2 }
+            let ids = try await server.mails("a").compactMap { $0["message_id"]?.stringValue }
+            #expect(ids.count == 2 && Set(ids).count == 1, "\(ids)")
+        }
+    }
+
     // MARK: What does not
 
     @Test(

@@ -82,8 +82,7 @@ package final class EximServer: Sendable {
 
     /// The mails of a mailbox, the oldest first, as Python's parser reads them (`Mail/read_mailbox.py`).
     package func mails(_ recipient: String) async throws -> [JSONValue] {
-        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Mail/read_mailbox.py").path()
-        let reader = try RunningProgram("/usr/bin/python3", ["-I", script, "\(folder)/mail/\(recipient)/new"])
+        let reader = try RunningProgram("/usr/bin/python3", ["-I", Self.file("read_mailbox.py").path(), "\(folder)/mail/\(recipient)/new"])
         guard try await reader.waitForExit(within: .seconds(60)) == .exited(0) else {
             throw TestSupportError("the mails of \(recipient) could not be read: \(reader.errors)")
         }
@@ -117,7 +116,7 @@ extension EximServer {
         // The name that Debian's exim asks for at its start.
         try write("Debian-exim:x:\(owner.id):\(owner.group)::/:/bin/false\n", to: folder + "/passwd")
         try write("Debian-exim:x:\(owner.group):\n", to: folder + "/group")
-        try write(configuration(folder, port: port, plainPort: plainPort), to: folder + "/exim.conf")
+        try write(try configuration(folder, port: port, plainPort: plainPort), to: folder + "/exim.conf")
         try Spawn(arguments: ["/bin/chown", "-R", "\(owner.id):\(owner.group)", folder]).run()
     }
 
@@ -137,71 +136,17 @@ extension EximServer {
         return try RunningProgram("/usr/bin/setpriv", change + environment.map { "\($0.key)=\($0.value)" } + command)
     }
 
-    private static func configuration(_ folder: String, port: Int, plainPort: Int) -> String {
-        """
-        exim_path = \(folder)/exim4
-        spool_directory = \(folder)/spool
-        log_file_path = \(folder)/log/%s
-        pid_file_path = \(folder)/pid
-        keep_environment = LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
-        primary_hostname = mail.example.com
-        local_interfaces = 127.0.0.1
-        daemon_smtp_ports = \(port) : \(plainPort)
-        deliver_drop_privilege
-        helo_accept_junk_hosts = *
-        host_lookup =
-        rfc1413_query_timeout = 0s
-        tls_certificate = \(folder)/cert.pem
-        tls_privatekey = \(folder)/cert.key
-        tls_advertise_hosts = ${if eq{$received_port}{\(plainPort)}{}{*}}
-        auth_advertise_hosts = ${if or{{def:tls_in_cipher}{eq{$received_port}{\(plainPort)}}}{*}{}}
-        log_selector = +all
-        acl_smtp_mail = sender
-        acl_smtp_rcpt = recipient
-        acl_smtp_data = accept
+    private static func configuration(_ folder: String, port: Int, plainPort: Int) throws -> String {
+        let values = [
+            "FOLDER": folder, "PORT": "\(port)", "PLAIN_PORT": "\(plainPort)", "RECIPIENTS": recipients.joined(separator: " : "),
+            "USERNAME": username, "PASSWORD": password,
+        ]
+        let template = try String(contentsOf: file("exim.conf"), encoding: .utf8)
+        return values.reduce(template) { $0.replacing("@\($1.key)@", with: $1.value) }
+    }
 
-        begin acl
-        sender:
-          deny message = STARTTLS first
-               condition = ${if eq{$received_port}{\(plainPort)}{no}{yes}}
-               !encrypted = *
-          deny message = log in first
-               !authenticated = *
-          accept
-        recipient:
-          defer message = not now
-                local_parts = later
-                condition = ${if exists{\(folder)/\(Trouble.later.rawValue)}}
-          defer local_parts = slow
-                condition = ${if exists{\(folder)/\(Trouble.slow.rawValue)}}
-                delay = 5m
-          accept domains = example.com
-                 local_parts = \(recipients.joined(separator: " : "))
-          deny message = no such user here
-
-        begin routers
-        local:
-          driver = accept
-          domains = example.com
-          local_parts = \(recipients.joined(separator: " : "))
-          transport = mailbox
-
-        begin transports
-        mailbox:
-          driver = appendfile
-          directory = \(folder)/mail/$local_part_data
-          maildir_format
-          envelope_to_add
-          return_path_add
-
-        begin authenticators
-        plain:
-          driver = plaintext
-          public_name = PLAIN
-          server_prompts = :
-          server_condition = ${if and{{eq{$auth2}{\(username)}}{eq{$auth3}{\(password)}}}}
-          server_set_id = $auth2
-
-        """
+    /// A file that lies beside this one, in `Mail`.
+    private static func file(_ name: String) -> URL {
+        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Mail/\(name)")
     }
 }
