@@ -5,6 +5,7 @@ import email.policy
 import html.parser
 import json
 import os
+import re
 import sys
 
 
@@ -61,6 +62,7 @@ def read_mail(path):
         "once": sorted(name for name in set(names) if names.count(name) == 1),
         "defects": [repr(defect) for part in parts for defect in part.defects] + header_defects,
         "parts": [read_part(part) for part in parts if not part.is_multipart()],
+        "subject_lines": len(re.search(rb"^Subject:.*\n(?:[ \t].*\n)*", raw, re.MULTILINE).group().splitlines()),
         "longest_line": max(len(line) for line in raw.split(b"\n")),
         "is_ascii": all(byte < 0x80 for byte in raw),
     }
