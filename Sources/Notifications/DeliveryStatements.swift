@@ -103,7 +103,8 @@ enum DeliveryStatements {
     }
 
     /// Tried again after `delay`, until 24 h after it was raised. `pausesLane`: the other side asked for the pause; else the lane rests
-    /// when it failed three times in a row, longer each time, up to a minute.
+    /// when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too long,
+    /// or did not come so far as to ask, names nobody.
     static func retried(
         _ claimed: ClaimedDeliveries, delay: Duration, reason: String, reached: [String], lane: String, pausesLane: Bool
     ) -> SQL {
@@ -115,7 +116,8 @@ enum DeliveryStatements {
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )
-        UPDATE notification_deliveries AS n SET last_error = \(reason), reached = \(reached)::text[],
+        UPDATE notification_deliveries AS n SET last_error = \(reason),
+          reached = ARRAY(SELECT DISTINCT r.name FROM unnest(n.reached || \(reached)::text[]) AS r(name) ORDER BY r.name),
           status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
           next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))
         FROM h WHERE n.id = h.id
