@@ -126,6 +126,16 @@ struct EmailChannelTests {
         try await sandbox.setFaults("smtp-auth-535:1x")
         let mixed = await email.deliver(failureMessage(), through: sandbox.email(to: ["a@example.com", "b@example.com"]))
         #expect(mixed.isRetry && mixed.reached.count == 1, "\(mixed)")
+        let configuration = try EmailConfiguration(sandbox.email())
+        func ended(_ failures: (MailFailure.Step, Int)...) -> DeliveryOutcome {
+            let results = failures.map {
+                MailRound.Result(
+                    recipient: "r@example.com", failure: MailFailure(kind: .refused, step: $0.0, reply: $0.1, message: "no: \($0.1)"))
+            }
+            return EmailChannel.outcome(results, configuration, reached: [])
+        }
+        for code in [534, 535, 538] { #expect(ended((.login, code), (.login, code)).isSwitchedOff) }
+        #expect(ended((.login, 503)).isRetry && ended((.recipient, 550), (.login, 535)).isRetry)
     }
 
     @Test("Everybody who has the mail is remembered before the next one is served, unless there is nobody else")

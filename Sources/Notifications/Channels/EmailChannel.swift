@@ -47,8 +47,9 @@ package struct EmailChannel: ChannelTransport {
             let others = results.count > 1 ? " (and \(results.count - 1) more)" : ""
             return "\(first.recipient)\(others): \(redactor.line(failure.message))"
         }
-        // Whoever was let in just now has the right password; the server is in two minds.
-        if accepted.isEmpty, let locked = results.first(where: { $0.failure?.refusesLogin == true })?.failure {
+        // Where the same password opened the door for one recipient, a no for another will pass.
+        let wasLetIn = results.contains { $0.failure.map { $0.step != .connection && $0.step != .login } ?? true }
+        if !wasLetIn, let locked = results.first(where: { $0.failure?.refusesLogin == true })?.failure {
             return .switchedOff(reason: "the mail server does not accept the login: \(redactor.line(locked.message))")
         }
         if !open.isEmpty { return .retry(reason: reason(open), reached: (reached.union(accepted)).sorted()) }
