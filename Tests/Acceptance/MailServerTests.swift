@@ -161,7 +161,8 @@ import Testing
     func lostAfterDot() async throws {
         let server = try await EximServer.start()
         let proxy = try TCPProxy(to: server.plainPort)
-        proxy.cutOnce(.after("\r\n.\r\n"))
+        // The final dot may come in a piece of its own. From the mail's first byte on, the server's next answer is the one to that dot.
+        proxy.cutOnce(.after(".\r\n"))
         try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in
             try await addChannel(rig, "mail", config(server, ["smtp_url": .string("smtp://127.0.0.1:\(proxy.port)"), "starttls": "none"]))
             try await addDrill(rig)
