@@ -35,9 +35,10 @@ enum DeliveryStatements {
     static func facts(id: Int64) -> SQL {
         """
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
-          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.problem, d.due_at,
+          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.job_type, j.problem, d.due_at,
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled,
-          to_char(d.due_at AT TIME ZONE j.time_zone, 'DD/MM HH24:MI') AS due_text,
+          to_char(d.due_at AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS due_wall,
+          to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
           (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
@@ -64,6 +65,16 @@ enum DeliveryStatements {
         )
         SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message
         FROM (SELECT * FROM children UNION ALL SELECT * FROM named) AS p LEFT JOIN stores AS s ON s.id = p.store_id ORDER BY p.store_id NULLS LAST
+        """
+    }
+
+    /// How the stores that a sync failed for stand today, a row for each state.
+    static func clubToday(of execution: String) -> SQL {
+        """
+        SELECT s.state, count(*) AS count FROM store_status AS s WHERE s.store_id = ANY (ARRAY(
+          SELECT k.store_id FROM job_finished AS k WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' AND k.store_id IS NOT NULL
+          UNION SELECT k.store_id FROM job_finished AS k WHERE k.id = \(execution)::uuid AND k.status = 'FAILED' AND k.store_id IS NOT NULL))
+        GROUP BY s.state
         """
     }
 
