@@ -140,6 +140,8 @@ extension ExecutionCounts {
                 uploaded: counted["uploaded"]?.intValue ?? 0, verified: counted["verified"]?.intValue ?? 0)
         }
         differences = metrics["differences"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        keptPartitions = metrics["skipped"]?.arrayValue?.count ?? 0
+        isDryRun = metrics["dry_run"]?.boolValue ?? false
         removed = metrics["removed"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
     }
 }

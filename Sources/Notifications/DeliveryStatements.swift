@@ -68,12 +68,21 @@ enum DeliveryStatements {
         """
     }
 
-    /// How the stores that a sync failed for stand today, a row for each state.
+    /// How the stores that a sync failed for stand today, a row for each state: its children's, its own, or all that it was to plan.
     static func clubToday(of execution: String) -> SQL {
         """
-        SELECT s.state, count(*) AS count FROM store_status AS s WHERE s.store_id = ANY (ARRAY(
-          SELECT k.store_id FROM job_finished AS k WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' AND k.store_id IS NOT NULL
-          UNION SELECT k.store_id FROM job_finished AS k WHERE k.id = \(execution)::uuid AND k.status = 'FAILED' AND k.store_id IS NOT NULL))
+        WITH e AS MATERIALIZED (
+          SELECT f.store_id, f.status, coalesce(nullif(f.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS chosen,
+            EXISTS (SELECT FROM job_finished AS k WHERE k.parent_id = f.id) AS is_planned
+          FROM job_finished AS f JOIN job_configurations AS j ON j.id = f.job_config_id WHERE f.id = \(execution)::uuid
+        ),
+        failed AS MATERIALIZED (
+          SELECT k.store_id FROM job_finished AS k WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED'
+          UNION SELECT e.store_id FROM e
+        )
+        SELECT s.state, count(*) AS count FROM store_status AS s
+        WHERE s.store_id IN (SELECT f.store_id FROM failed AS f)
+          OR EXISTS (SELECT FROM e WHERE e.store_id IS NULL AND NOT e.is_planned AND (e.chosen IS NULL OR e.chosen @> to_jsonb(s.store_id)))
         GROUP BY s.state
         """
     }

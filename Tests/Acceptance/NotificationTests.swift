@@ -91,6 +91,28 @@ import Testing
         }
     }
 
+    @Test("a sync that cannot log in tells that no store was synchronised, and which stores have no club prices because of it")
+    func refusedLogin() async throws {
+        try await Rig.with(RigSettings(stores: 3, products: 3, maxAttempts: 1)) { rig in
+            try await addChannels(rig)
+            _ = try rig.worker()
+            let first = try await rig.trigger("sync-products", params: ["store_ids": [1]])
+            #expect(try await rig.finished(first).status == "SUCCESS")
+            _ = try await rig.pool.query("DELETE FROM integration_keys")
+            _ = try await rig.pool.query("UPDATE integrations SET config = config || '{\"password\": \"x\"}' WHERE type = 'RP'")
+            let id = try await rig.trigger("sync-products")
+            #expect(try await rig.finished(id).status == "FAILED")
+            try await eventually("the message") { try await rig.sandbox.received("telegram", "messages").count == 1 }
+            let shown = try await rig.sandbox.received("telegram", "messages").first?["shown"]?.stringValue ?? ""
+            for line in [
+                "❌ sync-products falhou", "Nenhuma loja foi sincronizada.", "Sem preços de clube hoje: 2 lojas",
+                "Continua valendo a campanha anterior de hoje: 1 loja", "Motivo: rp recusou usuário ou senha",
+            ] {
+                #expect(shown.contains(line), "\(shown)")
+            }
+        }
+    }
+
     /// Quoted-printable text read back.
     private static func unquoted(_ text: String) -> String {
         var bytes: [UInt8] = []

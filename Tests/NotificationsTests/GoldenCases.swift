@@ -98,7 +98,8 @@ struct GoldenCase: Sendable {
                 sync, "FAILED", seconds: 0.84,
                 error: FailureReason(
                     code: "LOGIN_REFUSED",
-                    message: "Integration RP, login: the partner refuses user name or password (401): Usuário ou senha inválidos"))),
+                    message: "Integration RP, login: the partner refuses user name or password (401): Usuário ou senha inválidos"),
+                club: club(without: 49, published: 1))),
         single(
             "FAILURE-compare", .failure,
             execution(
@@ -188,6 +189,11 @@ struct GoldenCase: Sendable {
                         $0.products = .init(fetched: 240_000, accepted: 229_000, rejected: 11_000)
                     })),
             single(
+                "WARNING-cleanup", .warning,
+                execution(
+                    JobFacts(id: 4, name: "cleanup-logs", type: "CLEANUP_LOGS"), "SUCCESS", seconds: 31, severity: "warning",
+                    counts: { ($0.keptPartitions, $0.isDryRun, $0.removed) = (1, true, ["execution_logs": 20_000]) })),
+            single(
                 "WARNING-unverified", .warning,
                 execution(
                     sync, "SUCCESS", seconds: 240, severity: "warning",
@@ -208,7 +214,7 @@ struct GoldenCase: Sendable {
 
     private static let folded: GoldenCase = {
         var groups = (1...11).map { FoldedDeliveries.Group(jobName: "job-\($0)", event: .failure, count: 12 - $0) }
-        groups.insert(.init(jobName: "sync-products", event: .late, count: 1), at: 5)
+        groups.append(.init(jobName: "sync-products", event: .late, count: 1))
         let listed = groups.reduce(0) { $0 + $1.count }
         guard case .single(let newest) = awkward.content else { return awkward }
         return GoldenCase(

@@ -19,7 +19,7 @@ extension DatabaseTemplate {
 struct Outbox: DatabaseFixture {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules, .m10Stores, .m11Notifications,
+        .m09Schedules, .m10Stores, .m11Notifications, .m12Retention,
     ]
 
     let database: TestDatabase

@@ -183,6 +183,10 @@ package struct ExecutionCounts: Sendable, Hashable {
     package var differences: [String: Int] = [:]
     /// Rows or partitions that a clean-up removed, by table.
     package var removed: [String: Int] = [:]
+    /// Partitions that a clean-up left because somebody read them.
+    package var keptPartitions = 0
+    /// Whether it only says what it would have done.
+    package var isDryRun = false
 
     /// Stores by how they ended.
     package struct Stores: Sendable, Hashable {

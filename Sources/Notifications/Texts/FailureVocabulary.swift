@@ -66,7 +66,7 @@ extension FailureWords {
         "RATE_LIMIT": ("esperou demais pela vez de fazer pedidos", "it waited too long for its turn to make requests"),
         "BREAKER_OPEN": ("o parceiro falhou vezes demais seguidas", "the partner failed too often in a row"),
         "QUARANTINED": (
-            "três workers caíram seguidos ao executar; não será repetido", "three workers in a row died of it; it is not repeated"
+            "três workers caíram em seguida ao executá-lo; não será repetido", "three workers in a row died of it; it is not repeated"
         ),
         "WORKER_LOST": ("o worker caiu", "its worker was lost"),
         "INTERRUPTED": ("foi interrompido", "it was interrupted"),
@@ -80,7 +80,7 @@ extension FailureWords {
         "NOOP_FAILED": ("falha pedida por um teste", "a drill asked for the failure"),
         "NOT_STARTED": ("o programa não pôde ser iniciado; veja os logs", "its program could not be started; see the logs"),
         "GUARD_LOST": (
-            "o programa foi encerrado: perdeu-se o processo que o vigia", "its program was ended: the process that guards it was lost"
+            "o programa foi encerrado porque o processo que o vigiava caiu", "its program was ended: the process that guards it was lost"
         ),
         "CUSTOM_DIR": (
             "o worker não tem pasta de programas (CHIMERA_CUSTOM_DIR)", "the worker has no folder of programs (CHIMERA_CUSTOM_DIR)"

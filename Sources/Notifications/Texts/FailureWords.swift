@@ -49,15 +49,15 @@ struct FailureWords: Sendable {
             return message.firstMatch(of: #/does not show (\d+) of (\d+) lines/#).map {
                 let (missing, all) = (grouped($0.output.1), grouped($0.output.2))
                 return language.of(
-                    "o clube aceitou a campanha, mas \(missing) de \(all) produtos não aparecem nela como enviados",
-                    "the club accepted the campaign but does not list \(missing) of \(all) products as sent")
+                    "o clube aceitou a campanha, mas a listagem difere em \(missing) de \(all) produtos",
+                    "the club accepted the campaign but its listing differs in \(missing) of \(all) products")
             }
         case "CATALOGUE_DROPPED":
             return message.firstMatch(of: #/only (\d+) products have a club price, (\d+) had/#).map {
                 let (now, before) = (grouped($0.output.1), grouped($0.output.2))
                 return language.of(
-                    "só \(now) produtos com preço de clube, antes eram \(before); confira no ERP e, se estiver certo, repita com confirm_drop",
-                    "only \(now) products have a club price, \(before) had before; look at the ERP and, if it is right, repeat with confirm_drop"
+                    "produtos com preço de clube caíram de \(before) para \(now); confira no ERP e, se estiver certo, repita com confirm_drop",
+                    "products with a club price fell from \(before) to \(now); look at the ERP and, if it is right, repeat with confirm_drop"
                 )
             }
         case "CATALOGUE":
@@ -96,6 +96,9 @@ struct FailureWords: Sendable {
         }
         if let match = message.wholeMatch(of: #/there is no active integration of type (\w+)/#) {
             return language.of("não há integração ativa do tipo \(match.output.1)", message)
+        }
+        if let match = message.wholeMatch(of: #/integration (.+) is of type (\w+), (\w+) is needed/#) {
+            return language.of("a integração \(match.output.1) é do tipo \(match.output.2), não \(match.output.3)", message)
         }
         if let match = message.firstMatch(of: #/^there is more than one active integration of type (\w+); .*(config\.\w+)/#) {
             return language.of(

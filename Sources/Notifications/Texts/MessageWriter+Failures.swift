@@ -2,36 +2,39 @@
 extension MessageWriter {
     /// Failed stores that are named; the others are counted.
     static let mostPartsShown = 10
+    private static let fewParts = 3
 
     /// What stands behind the job's name.
     func failure(_ facts: ExecutionFacts) -> String {
-        let count = facts.failedParts.isEmpty ? 0 : facts.failedCount
-        if facts.isSoFar {
-            let parts = language.of("já falhou em \(parts(count, facts))", "failed for \(parts(count, facts)) so far")
-            return (count > 0 ? parts : language.of("já falhou", "failed")) + language.of("; ainda em andamento", "; still running")
+        let scope = facts.failedParts.isEmpty ? "" : scope(facts)
+        return facts.isSoFar
+            ? language.of("já falhou\(scope); ainda em andamento", "failed\(scope) so far; still running")
+            : language.of("falhou\(scope)", "failed\(scope)")
+    }
+
+    /// ` em 4 de 50 lojas`
+    private func scope(_ facts: ExecutionFacts) -> String {
+        let count = facts.failedCount
+        guard let total = facts.partCount, total >= count, total > 1 else {
+            return language.of(" em ", " for ") + parts(count, facts)
         }
-        guard count > 0 else { return language.of("falhou", "failed") }
-        if count > 1, count == facts.partCount {
-            return language.of("falhou em todas as \(parts(count, facts))", "failed for all \(parts(count, facts))")
+        if total > count {
+            return language.of(" em \(language.grouped(count)) de ", " for \(language.grouped(count)) of ") + parts(total, facts)
         }
-        if let total = facts.partCount, total > count {
-            let (few, all) = (language.grouped(count), parts(total, facts))
-            return language.of("falhou em \(few) de \(all)", "failed for \(few) of \(all)")
-        }
-        return language.of("falhou em \(parts(count, facts))", "failed for \(parts(count, facts))")
+        return language.of(" em todas as ", " for all ") + parts(count, facts)
     }
 
     /// What customers see in the shops because of it, where that is known.
     func inTheShops(_ facts: ExecutionFacts) -> [String] {
+        var lines: [String] = []
         if facts.failedParts.isEmpty, facts.counts.stores == nil, !facts.isSoFar {
             switch facts.job.type {
-            case "SYNC_PRODUCTS": return [language.of("Nenhuma loja foi sincronizada.", "No store was synchronised.")]
-            case "COMPARE_DATA": return [language.of("Nenhuma loja foi comparada.", "No store was compared.")]
-            default: return []
+            case "SYNC_PRODUCTS": lines.append(language.of("Nenhuma loja foi sincronizada.", "No store was synchronised."))
+            case "COMPARE_DATA": lines.append(language.of("Nenhuma loja foi comparada.", "No store was compared."))
+            default: break
             }
         }
-        guard let today = facts.clubToday else { return [] }
-        var lines: [String] = []
+        guard let today = facts.clubToday else { return lines }
         if today.without > 0 {
             lines.append("\(language.of("Sem preços de clube hoje", "Without club prices today")): \(stores(today.without))")
         }
@@ -41,7 +44,7 @@ extension MessageWriter {
         }
         if today.published > 0 {
             lines.append(
-                "\(language.of("Segue no clube a campanha anterior de hoje", "Today's earlier campaign stays in the club")): \(stores(today.published))"
+                "\(language.of("Continua valendo a campanha anterior de hoje", "Today's earlier campaign stays in the club")): \(stores(today.published))"
             )
         }
         return lines
@@ -75,20 +78,21 @@ extension MessageWriter {
         return lines
     }
 
+    /// Few stores and why; where they are many, why and which.
     private func line(_ words: String, _ names: [String], of count: Int) -> MessageText.Line {
         let named = names.filter { !$0.isEmpty }
         guard !named.isEmpty else { return [.init("• \(words)\(count > 1 ? " (\(language.grouped(count)) ×)" : "")")] }
-        var line: MessageText.Line = [.init("• ")]
+        var list: MessageText.Line = []
         for (place, name) in named.enumerated() {
-            if place > 0 { line.append(.init(", ")) }
-            line.append(.init(name, .strong))
+            if place > 0 { list.append(.init(", ")) }
+            list.append(.init(name, .strong))
         }
         if count > named.count {
-            line.append(
+            list.append(
                 .init(language.of(" e mais \(language.grouped(count - named.count))", " and \(language.grouped(count - named.count)) more"))
             )
         }
-        return line + [.init(": \(words)")]
+        return count > Self.fewParts ? [.init("• \(words): ")] + list : [.init("• ")] + list + [.init(": \(words)")]
     }
 
     /// The name, which is unique among stores; else how the target knows it.

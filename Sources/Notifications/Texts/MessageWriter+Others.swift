@@ -62,7 +62,7 @@ extension MessageWriter {
                 "day of week": "dia da semana",
                 "number of fields": "número de campos", "nickname": "apelido", "characters": "caracteres",
             ]
-            return "o padrão cron está errado em \(fields[String(match.output.1)] ?? String(match.output.1)): \(match.output.2)"
+            return "erro no padrão cron, \(fields[String(match.output.1)] ?? String(match.output.1)): \(match.output.2)"
         }
         return "o padrão cron ou o fuso horário não pode ser usado"
     }

@@ -89,7 +89,9 @@ package struct MessageWriter: Sendable {
     private func alarm(_ facts: ExecutionFacts) -> String {
         let differences = facts.counts.differences.values.reduce(0, +)
         if differences > 0 {
-            let count = language.count(differences, ("diferença", "difference"), ("diferenças", "differences"))
+            let count = language.count(
+                differences, ("diferença entre ERP e clube", "difference between ERP and club"),
+                ("diferenças entre ERP e clube", "differences between ERP and club"))
             return facts.severity == "critical" ? count + language.of(" (crítico)", " (critical)") : count
         }
         if let stores = facts.counts.stores {
@@ -99,6 +101,11 @@ package struct MessageWriter: Sendable {
                     stores.skipped, ("loja sem produtos de clube", "store without club products"),
                     ("lojas sem produtos de clube", "stores without club products"))
             }
+        }
+        if facts.counts.keptPartitions > 0 {
+            return language.count(
+                facts.counts.keptPartitions, ("partição em uso, não removida", "partition in use that was kept"),
+                ("partições em uso, não removidas", "partitions in use that were kept"))
         }
         if let products = facts.counts.products, products.uploaded > products.verified {
             return language.of("campanha enviada, mas não conferida", "a campaign that was sent but not verified")
@@ -126,14 +133,17 @@ package struct MessageWriter: Sendable {
     private func counts(_ facts: ExecutionFacts, _ event: NotificationEvent) -> [String] {
         let counts = facts.counts
         var lines: [String] = []
-        if let stores = counts.stores, stores.total > 0 {
+        if let stores = counts.stores, stores.total > 0, event != .failure || stores.succeeded > 0 {
             var line =
                 language.of("\(language.grouped(stores.succeeded)) de ", "\(language.grouped(stores.succeeded)) of ")
                 + language.count(stores.total, ("loja ok", "store ok"), ("lojas ok", "stores ok"))
             if stores.skipped > 0 {
                 line += ", \(language.grouped(stores.skipped)) " + language.of("sem produtos de clube", "without club products")
             }
-            if stores.failed > 0 { line += ", \(language.grouped(stores.failed)) " + language.of("com falha", "failed") }
+            // The headline has said how many failed; those that were cancelled are more.
+            if stores.failed > 0, event != .failure || stores.failed > facts.failedCount {
+                line += ", \(language.grouped(stores.failed)) " + language.of("com falha", "failed")
+            }
             lines.append(line)
         }
         if let products = counts.products, products.fetched > 0 {
@@ -147,11 +157,16 @@ package struct MessageWriter: Sendable {
             lines.append(line)
         }
         let differences = counts.differences.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        if event == .failure, !differences.isEmpty {
+            lines.append(language.of("Nas lojas comparadas:", "In the stores that were compared:"))
+        }
         lines += differences.map { "• \(kind($0.key, $0.value))" }
         let removed = counts.removed.filter { $0.value > 0 }.sorted { $0.key < $1.key }
         if !removed.isEmpty {
             let tables = removed.map { "\($0.key) \(language.grouped($0.value))" }.joined(separator: ", ")
-            lines.append("\(language.of("Removidos", "Removed")): \(tables)")
+            let verb =
+                counts.isDryRun ? language.of("Seriam removidos (dry_run)", "Would go (dry_run)") : language.of("Removidos", "Removed")
+            lines.append("\(verb): \(tables)")
         }
         return lines
     }
@@ -165,8 +180,8 @@ package struct MessageWriter: Sendable {
                 ("produtos faltam no clube", "products missing in the club"))
         case "EXTRA_IN_TARGET":
             language.count(
-                number, ("produto sobra no clube", "product too many in the club"),
-                ("produtos sobram no clube", "products too many in the club"))
+                number, ("produto sobra no clube", "extra product in the club"),
+                ("produtos sobram no clube", "extra products in the club"))
         case "PRICE":
             language.count(
                 number, ("preço normal diferente", "regular price differs"), ("preços normais diferentes", "regular prices differ"))
