@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sourced by demo: its later steps (compare, the messages of a failure and of the recovery, clean-up), and the stand-ins' word for each message.
+# Sourced by demo, after which demo-checks.sh is too: the later steps (compare, messages, clean-up), and the stand-ins' word for each message.
+source "$(dirname -- "${BASH_SOURCE[0]}")/demo-checks.sh"
 
 # Rows that an operator would write: three channels, which all jobs use, and two further jobs.
 configure_channels() {

@@ -109,7 +109,8 @@ struct ChannelCommandTests {
             expectRefusal(refused, 78, "the bot token is not accepted (401 Unauthorized)", of: [])
             #expect(!refused.error.contains("geheim"))
             try await database.refused(
-                65, "config.bot_token: it is missing", "channel", "edit", "bot", "--config", #"{"chat_id": "1"}"#)
+                65, "config.bot_token is missing; a TELEGRAM channel needs bot_token, chat_id", "channel", "edit", "bot", "--config",
+                #"{"chat_id": "1"}"#)
             try await database.done("integration", "add", "empty", "--type", "TELEGRAM")
             try await database.done("channel", "edit", "bot", "--config", #"{"chat_id": "1", "integration": "empty"}"#)
             try await database.refused(78, "config.bot_token is missing", "channel", "test", "bot")

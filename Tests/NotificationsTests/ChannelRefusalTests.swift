@@ -1,4 +1,5 @@
 import Postgres
+import Secrets
 import TestSupport
 import Testing
 
@@ -83,8 +84,9 @@ import Testing
                     "UPDATE notification_channels SET type = \(type), config = \(config)::jsonb WHERE id = \(channel)",
                 ] {
                     let error = await #expect(throws: PostgresError.self, "\(type) \(config)") { try await outbox.run(statement) }
-                    #expect(error?.message.hasPrefix("\(field): ") == true, "\(config): \(error?.message ?? "")")
-                    #expect(error?.message.contains("\n") == false)
+                    let message = error?.message ?? ""
+                    #expect(message.hasPrefix(field + (field.contains(".") ? " " : ": ")), "\(config): \(message)")
+                    #expect(!message.contains("\n") && Masking.mask(text: message) == message, "\(message)")
                 }
             }
             #expect(try await outbox.number("SELECT count(*) FROM notification_channels") == 1)

@@ -3,6 +3,12 @@ import JobQueue
 /// What SQL can see of a bad channel.
 extension Migration {
     static let m11Channels = #"""
+        -- Without a colon behind the field: what stands behind `bot_token:` is hidden wherever the sentence is shown.
+        CREATE FUNCTION refuse_channel(field text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN
+          RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || field, MESSAGE = format('config.%s %s', field, sentence);
+        END $$;
+
         -- A text of a channel's config that matches a pattern; encrypted ones are taken as they are, absent and null ones pass.
         CREATE FUNCTION check_channel_text(config jsonb, field text, pattern text, sentence text) RETURNS void LANGUAGE plpgsql
         SET search_path FROM CURRENT AS $$
@@ -10,7 +16,7 @@ extension Migration {
           IF jsonb_typeof(config -> field) = 'null' OR config ->> field LIKE 'enc:v1:%' THEN
             RETURN;
           ELSIF jsonb_typeof(config -> field) <> 'string' OR config ->> field !~ pattern THEN
-            PERFORM refuse('config.' || field, sentence);
+            PERFORM refuse_channel(field, sentence);
           END IF;
         END $$;
 
@@ -22,7 +28,7 @@ extension Migration {
             PERFORM check_channel_text(config, field, pattern, sentence);
           ELSIF EXISTS (SELECT FROM jsonb_array_elements(config -> field) AS e(value)
               WHERE jsonb_typeof(value) <> 'string' OR (value #>> '{}' !~ pattern AND value #>> '{}' NOT LIKE 'enc:v1:%')) THEN
-            PERFORM refuse('config.' || field, sentence);
+            PERFORM refuse_channel(field, sentence);
           END IF;
         END $$;
 
@@ -50,31 +56,31 @@ extension Migration {
           END IF;
           FOREACH field IN ARRAY required LOOP
             IF coalesce(config -> field, 'null') IN ('null', '""', '[]') AND coalesce(config ->> 'integration', '') = '' THEN
-              PERFORM refuse('config.' || field, format('it is missing; a %s channel needs %s, or the integration that has them', type,
+              PERFORM refuse_channel(field, format('is missing; a %s channel needs %s, or the integration that has them', type,
                 array_to_string(required, ', ')));
             END IF;
           END LOOP;
           FOREACH field IN ARRAY ARRAY['integration', 'proxy', 'ca_file', 'username', 'password'] LOOP
-            PERFORM check_channel_text(config, field, '', 'it must be a text');
+            PERFORM check_channel_text(config, field, '', 'must be a text');
           END LOOP;
-          PERFORM check_channel_text(config, 'bot_token', '^[A-Za-z0-9:_-]*$', 'it is no bot token');
+          PERFORM check_channel_text(config, 'bot_token', '^[A-Za-z0-9:_-]*$', 'is no bot token');
           IF jsonb_typeof(config -> 'chat_id') IS DISTINCT FROM 'number' THEN
-            PERFORM check_channel_text(config, 'chat_id', '^(-?[0-9]{1,18}|@[!-~]+|)$', 'it must be a number in a text, such as "-1001234567890", or begin with @');
+            PERFORM check_channel_text(config, 'chat_id', '^(-?[0-9]{1,18}|@[!-~]+|)$', 'must be a number in a text, such as "-1001234567890", or begin with @');
           END IF;
-          PERFORM check_channel_text(config, 'parse_mode', '^(HTML|html|)$', 'it must be HTML');
-          PERFORM check_channel_text(config, 'api_base_url', web_address, 'it must be an address such as https://api.telegram.org');
-          PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://[^/?#[:space:]]+[!-~]*)$', 'it must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
-          PERFORM check_channel_text(config, 'starttls', '^(required|none)$', 'it must be "required" or "none"');
-          PERFORM check_channel_text(config, 'from', mail_address, 'it must be a bare address of the form name@host');
-          PERFORM check_channel_texts(config, 'to', mail_address, 'it must be a list of bare addresses of the form name@host');
-          PERFORM check_channel_text(config, 'url', web_address, 'it must be an address such as https://example.com/path');
-          PERFORM check_channel_texts(config, 'secret', '^((whsec_)?[A-Za-z0-9+/]{32,88}={0,2}( |$))+$', 'it must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
+          PERFORM check_channel_text(config, 'parse_mode', '^(HTML|html|)$', 'must be HTML');
+          PERFORM check_channel_text(config, 'api_base_url', web_address, 'must be an address such as https://api.telegram.org');
+          PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://[^/?#[:space:]]+[!-~]*)$', 'must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
+          PERFORM check_channel_text(config, 'starttls', '^(required|none)$', 'must be "required" or "none"');
+          PERFORM check_channel_text(config, 'from', mail_address, 'must be a bare address of the form name@host');
+          PERFORM check_channel_texts(config, 'to', mail_address, 'must be a list of bare addresses of the form name@host');
+          PERFORM check_channel_text(config, 'url', web_address, 'must be an address such as https://example.com/path');
+          PERFORM check_channel_texts(config, 'secret', '^((whsec_)?[A-Za-z0-9+/]{32,88}={0,2}( |$))+$', 'must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
           IF jsonb_typeof(config -> 'headers') NOT IN ('object', 'null') OR EXISTS (
               SELECT FROM jsonb_each(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS h(name, value)
               WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\r\n]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
-            PERFORM refuse('config.headers', 'it must be an object of texts without line breaks, such as {"X-Team": "ops"}');
+            PERFORM refuse_channel('headers', 'must be an object of texts without line breaks, such as {"X-Team": "ops"}');
           ELSIF jsonb_typeof(config -> 'allow_private_network') NOT IN ('boolean', 'null') THEN
-            PERFORM refuse('config.allow_private_network', 'it must be true or false');
+            PERFORM refuse_channel('allow_private_network', 'must be true or false');
           END IF;
         END $$;
 
@@ -98,6 +104,6 @@ extension Migration {
 
     static let m11ChannelsDown = #"""
         DROP TRIGGER check_notification_channel ON notification_channels;
-        DROP FUNCTION check_notification_channel, check_channel_config, check_channel_texts, check_channel_text;
+        DROP FUNCTION check_notification_channel, check_channel_config, check_channel_texts, check_channel_text, refuse_channel;
         """#
 }
