@@ -73,7 +73,7 @@ struct InterleavingWorld: Sendable {
             DELETE FROM job_live; DELETE FROM job_finished; DELETE FROM job_attempts_past; DELETE FROM workers; DELETE FROM job_configurations;
             DELETE FROM said; DELETE FROM claims; DELETE FROM audit_log; DELETE FROM notification_deliveries; DELETE FROM job_failures;
             DELETE FROM job_notifications; DELETE FROM notification_channels;
-            INSERT INTO notification_channels (id, name, type, config) VALUES (1, 'one', 'EMAIL', '{"integration": "x"}'), (2, 'two', 'EMAIL', '{"integration": "x"}');
+            INSERT INTO notification_channels (id, name, type) VALUES (1, 'one', 'WEBHOOK'), (2, 'two', 'WEBHOOK');
             INSERT INTO job_notifications (job_config_id, notification_channel_id, on_start, on_success) VALUES (1, 2, true, true);
             INSERT INTO job_configurations (id, name, job_type, max_concurrency, paused_at, deleted_at) VALUES
               (1, 'open', 'NOOP', NULL, NULL, NULL), (2, 'limited', 'NOOP', 2, NULL, NULL), (3, 'paused', 'NOOP', NULL, now(), NULL),

@@ -102,7 +102,7 @@ final class ModelSession {
                 DELETE FROM job_live; DELETE FROM job_finished; DELETE FROM job_attempts_past; DELETE FROM workers;
                 DELETE FROM job_configurations; DELETE FROM integrations; DELETE FROM audit_log; DELETE FROM job_failures;
                 DELETE FROM notification_deliveries; DELETE FROM job_notifications; DELETE FROM notification_channels;
-                INSERT INTO notification_channels (id, name, type, config) VALUES (1, 'one', 'EMAIL', '{"integration": "x"}'), (2, 'two', 'EMAIL', '{"integration": "x"}');
+                INSERT INTO notification_channels (id, name, type) VALUES (1, 'one', 'WEBHOOK'), (2, 'two', 'WEBHOOK');
                 INSERT INTO job_notifications (job_config_id, notification_channel_id, on_start, on_success) VALUES (1, 2, true, true);
                 CREATE TABLE IF NOT EXISTS effects (id text);
                 DELETE FROM effects;
