@@ -136,7 +136,8 @@ struct MailRound: Sendable {
         }
     }
 
-    private func mail(to recipient: String) -> Mail {
+    /// What one recipient gets.
+    func mail(to recipient: String) -> Mail {
         let subject = MessageText.Span(message.subject).text
         return Mail(
             from: configuration.from, to: recipient, subject: subject, messageID: messageID,

@@ -3,16 +3,6 @@ import JobQueue
 /// How deliveries are claimed, in which order and how fast, and when they are given up.
 extension Migration {
     static let m11Sending = #"""
-        CREATE FUNCTION check_notification_channel() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-        BEGIN
-          IF NEW.active AND NOT OLD.active THEN
-            NEW.problem := NULL;
-          END IF;
-          NEW.updated_at := clock_timestamp();
-          RETURN NEW;
-        END $$;
-        CREATE TRIGGER check_notification_channel BEFORE UPDATE ON notification_channels FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
-
         -- When the newest edition of a delivery was raised: what its 24 h and its waiting count from.
         CREATE FUNCTION raised_at(d notification_deliveries) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
           SELECT coalesce(d.raised_again_at, d.created_at)
@@ -95,7 +85,5 @@ extension Migration {
 
     static let m11SendingDown = #"""
         DROP FUNCTION give_up_deliveries, claim_deliveries, raised_at;
-        DROP TRIGGER check_notification_channel ON notification_channels;
-        DROP FUNCTION check_notification_channel;
         """#
 }
