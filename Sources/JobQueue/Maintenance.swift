@@ -30,6 +30,7 @@ package struct Maintenance: Sendable {
     }
 
     private func repeating(every interval: Duration, _ round: () async throws -> Void) async {
+        var rounds = PollTimes(every: interval)
         while !Task.isCancelled {
             do {
                 try await round()
@@ -38,7 +39,7 @@ package struct Maintenance: Sendable {
             } catch {
                 logger.warning("maintenance failed; trying again", ["error": "\(error)"])
             }
-            _ = await Wakeup().wait(upTo: interval * Double.random(in: 0.8...1))
+            _ = await Wakeup().wait(upTo: rounds.wait())
         }
     }
 

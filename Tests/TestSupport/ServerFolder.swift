@@ -61,6 +61,8 @@ final class ServerFolder: Sendable {
         try? Spawn(arguments: ["/bin/rm", "-rf", folder]).run()
     }
 
+    func program(_ name: String) -> String { "\(binaries)/\(name)" }
+
     func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
 
     func start() throws {

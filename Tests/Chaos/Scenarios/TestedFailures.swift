@@ -63,15 +63,14 @@ extension Catalogue {
         Failure(
             number: "R40", name: "what the wake-up costs",
             evidence: [
-                .tests(["JobQueueTests.OperationTests/notifications"]),
-                .notYet("single INSERTs with and without the trigger, measured beside each other"),
+                .scenario(insertsWithWakeup), .tests(["JobQueueTests.OperationTests/notifications"]),
             ]),
         Failure(
             number: "R41", name: "the listener's connection dies silently",
             evidence: [.tests(["PostgresTests.ListenerTests/terminated", "PostgresTests.ListenerTests/silence"])]),
         Failure(
             number: "R42", name: "many workers and one job",
-            evidence: [.notYet("statements per job with 32 workers, and polls after they all restart at once")]),
+            evidence: [.scenario(oneJob), .scenario(commonStart), .tests(["JobQueueTests.ClaimSpreadTests/commonStart"])]),
         Failure(
             number: "R54", name: "the watcher is not watched by what it watches",
             evidence: [.tests(["NotificationsTests.LateTests/withoutWorkers", "NotificationsTests.LateTests/withoutSchedulers"])]),
