@@ -47,8 +47,8 @@ extension Catalogue {
         Failure(
             number: "R31", name: "clocks that are wrong",
             evidence: [
-                .tests(["JobQueueTests.RescueTests/clockJump"]),
-                .notYet("a worker whose own clock is wrong, and a server whose clock jumps back, under real programs"),
+                .scenario(wrongClocks), .scenario(serverJumps),
+                .tests(["JobQueueTests.RescueTests/clockJump", "PartnersTests.CresceVendasTests/rateLimitAsADate"]),
             ]),
         Failure(
             number: "R32", name: "a pooler, other schema versions, migrations at once or killed half-way",
