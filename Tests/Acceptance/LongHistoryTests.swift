@@ -75,7 +75,7 @@ private struct Look: Sendable {
 private struct LongHistory: Sendable {
     static let asked = ProcessInfo.processInfo.environment["CHIMERA_HISTORY"].flatMap { Int($0) }
     static let executions = asked ?? 1_000_000
-    private static let days = 30
+    private static let days = asked == nil ? 30 : 90
 
     /// What the planner is told.
     enum Belief: String, CaseIterable, Sendable {
@@ -112,7 +112,8 @@ private struct LongHistory: Sendable {
                 _ = try await rig.sync()
             },
             Look(name: "a scheduler and a look at what is late", bound: 600) { rig in
-                _ = try await rig.pool.query("UPDATE job_configurations SET expect_success_within = '10 minutes' WHERE name IN ('frequent', 'rare')")
+                _ = try await rig.pool.query(
+                    "UPDATE job_configurations SET expect_success_within = '10 minutes' WHERE name IN ('frequent', 'rare')")
                 _ = try await rig.pool.query("DELETE FROM job_watches")
                 _ = try await rig.pool.query("UPDATE job_schedules SET next_due_at = now() - interval '1 second'")
                 let scheduler = try rig.scheduler()
@@ -130,8 +131,8 @@ private struct LongHistory: Sendable {
     func fill() async throws {
         try await run("SELECT create_day_partitions((now() AT TIME ZONE 'UTC')::date - n) FROM generate_series(0, \(Self.days)::int) AS n")
         for table in try await rig.pool.query(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND (relname ~ '^job_finished_|^job_attempts_past_' OR relname = 'schedule_ticks')")
-        {
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND (relname ~ '^job_finished_|^job_attempts_past_' OR relname = 'schedule_ticks')"
+        ) {
             // A name of the catalogue.
             try await run("ALTER TABLE \(unsafe: try table.get("relname")) SET (autovacuum_enabled = off)")
         }
@@ -177,7 +178,8 @@ private struct LongHistory: Sendable {
     private func nobodyIsThere() async throws {
         try await eventually("the end of every session") {
             try await rig.value(
-                "SELECT count(*) = 0 AS value FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'chimera %'")
+                "SELECT count(*) = 0 AS value FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'chimera %'"
+            )
         }
     }
 
@@ -191,6 +193,7 @@ private struct LongHistory: Sendable {
 
     private func run(_ sql: SQL) async throws { _ = try await rig.pool.query(sql, deadline: .seconds(1_200)) }
 
+    // What is spliced are numbers of this test.
     /// Evenly over the days: NOOPs, a hundredth of them failed; a sync a day, the newest yesterday; a few runs of a rare job on the first day; ticks.
     private static let rows: [SQL] = [
         """
@@ -198,7 +201,8 @@ private struct LongHistory: Sendable {
           finished_at, worker, attempt_outcome, error_details)
         SELECT \(id("n")), j.id, s.status, 'SCHEDULE', 0, a.at, a.at, 1, 3, a.at, a.at, a.at, gen_random_uuid(), s.status,
           CASE s.status WHEN 'FAILED' THEN '{"code": "NOOP_FAILED", "message": "it failed", "retryable": false}'::jsonb END
-        FROM generate_series(1, \(unsafe: "\(executions)")) AS n CROSS JOIN LATERAL (SELECT now() - \(unsafe: "\(days)") * interval '1 day' * (1 - n::float8 / \(unsafe: "\(executions)")) AS at) AS a
+        FROM generate_series(1, \(unsafe: "\(executions)")) AS n
+          CROSS JOIN LATERAL (SELECT now() - \(unsafe: "\(days)") * interval '1 day' * (1 - n::float8 / \(unsafe: "\(executions)")) AS at) AS a
           CROSS JOIN LATERAL (SELECT CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'SUCCESS' END AS status) AS s
           JOIN job_configurations AS j ON j.name = 'frequent'
         """,
@@ -211,7 +215,8 @@ private struct LongHistory: Sendable {
         INSERT INTO job_finished (id, job_config_id, status, trigger, priority, run_at, attempt, max_attempts, created_at, started_at, finished_at,
           attempt_outcome)
         SELECT \(id("n")), j.id, 'SUCCESS', 'MANUAL', 0, a.at, 1, 3, a.at, a.at, a.at, 'SUCCESS'
-        FROM generate_series(1, 5) AS n CROSS JOIN LATERAL (SELECT now() - \(unsafe: "\(days)") * interval '1 day' + n * interval '1 minute' AS at) AS a
+        FROM generate_series(1, 5) AS n
+          CROSS JOIN LATERAL (SELECT now() - \(unsafe: "\(days)") * interval '1 day' + n * interval '1 minute' AS at) AS a
           JOIN job_configurations AS j ON j.name = 'rare'
         """,
         """

@@ -7,25 +7,34 @@ enum ExecutionStatements {
         e.attempt, e.max_attempts, e.rescues, e.created_at, e.created_by, e.started_at, e.finished_at, e.worker, e.progress, e.metrics, e.error_details,
         e.store_id, e.registration,
         extract(epoch FROM coalesce(e.finished_at, clock_timestamp()) - e.started_at)::float8 AS seconds
-        FROM job_executions AS e LEFT JOIN job_configurations AS j ON j.id = e.job_config_id
         """
+    private static let job: SQL = " LEFT JOIN job_configurations AS j ON j.id = e.job_config_id"
 
     /// The newest first. `jobs`: ids, nil is all; `parent`: its children, nil is top-level executions unless `withChildren`.
+    ///
+    /// Each shape reads by one index alone, whatever the statistics say: children by their parent, a job's executions by job and id.
     static func list(jobs: [Int]?, status: String?, parent: String?, withChildren: Bool, before: String?, limit: Int) -> SQL {
-        var select: SQL = "SELECT " + columns + " WHERE true"
-        if let jobs { select += " AND e.job_config_id = ANY (\(jobs)::int[])" }
-        if let status { select += " AND e.status = \(status)" }
-        if let before { select += " AND e.id < \(before)::uuid" }
+        var wanted: SQL = "SELECT * FROM job_executions AS x WHERE true"
+        if let status { wanted += " AND x.status = \(status)" }
+        if let before { wanted += " AND x.id < \(before)::uuid" }
         if let parent {
-            select += " AND e.parent_id = \(parent)::uuid"
+            wanted += " AND x.parent_id = \(parent)::uuid"
         } else if !withChildren {
-            select += " AND e.parent_id IS NULL"
+            wanted += " AND x.parent_id IS NULL"
         }
-        return select + " ORDER BY e.id DESC LIMIT \(limit)"
+        let order: SQL = " ORDER BY x.id DESC LIMIT \(limit)"
+        let tail: SQL = " ORDER BY e.id DESC LIMIT \(limit)"
+        if parent != nil {
+            if let jobs { wanted += " AND x.job_config_id = ANY (\(jobs)::int[])" }
+            return "WITH e AS MATERIALIZED (" + wanted + ") SELECT " + columns + " FROM e" + job + tail
+        }
+        guard let jobs else { return "SELECT " + columns + " FROM (" + wanted + order + ") AS e" + job + tail }
+        return "SELECT " + columns + " FROM unnest(\(jobs)::int[]) AS w(job) CROSS JOIN LATERAL (" + wanted
+            + " AND x.job_config_id = w.job" + order + ") AS e" + job + tail
     }
 
     static func one(_ id: String) -> SQL {
-        "SELECT " + columns + " WHERE e.id = \(id)::uuid"
+        "SELECT " + columns + " FROM job_executions AS e" + job + " WHERE e.id = \(id)::uuid"
     }
 
     static func attempts(of id: String) -> SQL {
