@@ -15,6 +15,11 @@ enum LateStatements {
             WHERE j.expect_success_within IS NULL OR NOT j.active OR j.deleted_at IS NOT NULL) AS has_work
         """
 
+    /// For this transaction: where one job has most of the history, the planner would rather read all of it.
+    static let readByIndex: SQL = """
+        SELECT set_config('enable_seqscan', 'off', true) AS scans, set_config('enable_bitmapscan', 'off', true) AS bitmaps, set_config('jit', 'off', true) AS jit
+        """
+
     /// Makes the rows of jobs that are watched from now on, and forgets the others. A due time counts when its deadline comes after the
     /// expectation was set; a job without a pattern is measured from its last success, or from then.
     static let follow: SQL = """
@@ -117,8 +122,9 @@ enum LateStatements {
         SELECT f.finished_at AS at FROM job_finished AS f WHERE f.job_config_id = \(job) AND f.parent_id IS NULL AND f.status = 'SUCCESS'
           AND f.finished_at > \(moment) AND f.id >= uuid_v7_floor(\(moment) - interval '1 hour')
         UNION ALL
-        SELECT f.finished_at FROM job_finished AS f WHERE f.job_config_id = \(job) AND f.parent_id IS NULL AND f.status = 'SUCCESS'
-          AND f.finished_at > \(moment) AND f.finished_at - f.created_at > interval '1 hour' AND f.id < uuid_v7_floor(\(moment) - interval '1 hour')
+        SELECT f.finished_at FROM (
+          SELECT * FROM job_finished AS x WHERE x.finished_at > \(moment) AND x.finished_at - x.created_at > interval '1 hour' OFFSET 0) AS f
+        WHERE f.job_config_id = \(job) AND f.parent_id IS NULL AND f.status = 'SUCCESS' AND f.id < uuid_v7_floor(\(moment) - interval '1 hour')
         """
     }
 

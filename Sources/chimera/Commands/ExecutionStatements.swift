@@ -12,9 +12,10 @@ enum ExecutionStatements {
 
     /// The newest first. `jobs`: ids, nil is all; `parent`: its children, nil is top-level executions unless `withChildren`.
     ///
-    /// Each shape reads by one index alone, whatever the statistics say: children by their parent, a job's executions by job and id.
+    /// Each shape reads by one index alone, whatever the statistics say: children by their parent, a job's executions by job and id, the order
+    /// that no other index has.
     static func list(jobs: [Int]?, status: String?, parent: String?, withChildren: Bool, before: String?, limit: Int) -> SQL {
-        var wanted: SQL = "SELECT * FROM job_executions AS x WHERE true"
+        var wanted: SQL = " AS x WHERE true"
         if let status { wanted += " AND x.status = \(status)" }
         if let before { wanted += " AND x.id < \(before)::uuid" }
         if let parent {
@@ -22,15 +23,21 @@ enum ExecutionStatements {
         } else if !withChildren {
             wanted += " AND x.parent_id IS NULL"
         }
-        let order: SQL = " ORDER BY x.id DESC LIMIT \(limit)"
+        let newest: SQL = " ORDER BY x.id DESC LIMIT \(limit)"
         let tail: SQL = " ORDER BY e.id DESC LIMIT \(limit)"
-        if parent != nil {
+        guard let jobs, parent == nil, !withChildren else {
             if let jobs { wanted += " AND x.job_config_id = ANY (\(jobs)::int[])" }
-            return "WITH e AS MATERIALIZED (" + wanted + ") SELECT " + columns + " FROM e" + job + tail
+            if parent == nil {
+                return "SELECT " + columns + " FROM (SELECT * FROM job_executions" + wanted + newest + ") AS e" + job + tail
+            }
+            return "WITH e AS MATERIALIZED (SELECT * FROM job_executions" + wanted + ") SELECT " + columns + " FROM e" + job + tail
         }
-        guard let jobs else { return "SELECT " + columns + " FROM (" + wanted + order + ") AS e" + job + tail }
-        return "SELECT " + columns + " FROM unnest(\(jobs)::int[]) AS w(job) CROSS JOIN LATERAL (" + wanted
-            + " AND x.job_config_id = w.job" + order + ") AS e" + job + tail
+        let live: SQL = "(SELECT * FROM job_live" + wanted + " AND x.job_config_id = w.job" + newest + ")"
+        let ended: SQL =
+            "(SELECT * FROM job_finished" + wanted
+            + " AND x.job_config_id BETWEEN w.job AND w.job ORDER BY x.job_config_id DESC, x.id DESC LIMIT \(limit))"
+        return "SELECT " + columns + " FROM unnest(\(jobs)::int[]) AS w(job) CROSS JOIN LATERAL (" + live + " UNION ALL " + ended + ") AS e"
+            + job + tail
     }
 
     static func one(_ id: String) -> SQL {

@@ -30,7 +30,8 @@ enum StatusStatements {
         FROM job_configurations AS j
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
-          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at + j.expect_success_within < now()
+          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
+            AND j.expect_success_within IS NOT NULL
           ORDER BY t.due_at DESC LIMIT 1
         ) AS due ON true
         LEFT JOIN LATERAL (

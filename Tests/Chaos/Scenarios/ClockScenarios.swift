@@ -32,7 +32,10 @@ extension Catalogue {
                 try await work.drills(40, milliseconds: 150)
                 try await work.others()
                 try await enqueuePatient(rig, count: 3)
-                // Other prices, or nothing would be uploaded.
+                // Other prices, or nothing would be uploaded; a retry would see them, so the sync before has ended.
+                try await eventually("the end of a sync") {
+                    try await rig.value("SELECT NOT EXISTS (SELECT FROM job_live WHERE store_id IS NOT NULL) AS value")
+                }
                 try await changePrices(rig, round: round)
                 _ = try await rig.trigger()
                 try await trial.pause(600...1_400)
