@@ -49,11 +49,12 @@ import Testing
             let early = try await queue.enqueue(job)[0]
             try await queue.giveBack(try await queue.claim(worker), delay: .seconds(7_230))
             func make(dueIn wait: String) async throws -> ExecutionID {
-                try await queue.text(
+                let id = try await queue.enqueue(job)[0]
+                try await queue.plant(
                     """
-                    INSERT INTO job_executions (job_config_id, created_at, run_at)
-                    VALUES (\(job), now() + interval '2 hours', now() + \(wait)::interval) RETURNING id
+                    UPDATE job_live SET created_at = now() + interval '2 hours', run_at = now() + \(wait)::interval WHERE id = \(id)::uuid
                     """)
+                return id
             }
             let waiting = try await make(dueIn: "2 hours")
             let asked = try await make(dueIn: "5 hours")

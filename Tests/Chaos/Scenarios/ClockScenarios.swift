@@ -19,8 +19,8 @@ extension Catalogue {
             let drills = Drills(rig: rig)
             try await drills.addJob("beat", pattern: "* * * * * *")
             try await addPatientJob(rig)
-            // One answer in two asks to come back at a date, two seconds from the stand-in's now.
-            try await rig.sandbox.setFaults((1...3).map { "cv-upload-429-date:0.5@\($0)" })
+            // A listing in three is answered with the date from which to ask again, two seconds from the stand-in's now.
+            try await rig.sandbox.setFaults((1...3).map { "cv-list-429-date:0.35@\($0)" })
             let arguments = ["--lease", "3", "--slots", "5"]
             let fleets = [
                 try await Fleet(rig, count: 1, arguments), try await Fleet(rig, count: 1, arguments, environment: ahead.environment),
