@@ -8,7 +8,7 @@ extension Catalogue {
     /// The server's clock goes two hours ahead, under work and schedules of every policy, and later back.
     static let serverJumps = Scenario(
         number: "R31", injected: "the server's clock jumps two hours ahead and back again, under running work and schedules",
-        limit: .seconds(300)
+        limit: .seconds(400)
     ) { trial in
         let shim = try Shim()
         let server = try await RestartableServer.start(environment: shim.environment)
@@ -24,7 +24,7 @@ extension Catalogue {
             trial.figure(
                 """
                 at full rate \(Drills.text(forward)) s after the jump ahead and \(Drills.text(back)) s after the one back; \
-                \(try await jump.figures()); \(watch.figure)
+                \(try await jump.figures())
                 """)
         }
     }
@@ -63,7 +63,7 @@ private struct Jump {
         scheduler = try rig.scheduler()
         _ = try await scheduler.line(containing: "schedules", within: .seconds(60))
         _ = try await rig.pool.query("SELECT enqueue_job('long', priority => -20) FROM generate_series(1, 4)")
-        try await work.drills(12_000, milliseconds: 50)
+        try await work.drills(8_000, milliseconds: 50)
         _ = try await rig.trigger()
         try await eventually("the first ends, and ticks") {
             try await rig.value("SELECT count(*) > 20 AND (SELECT count(*) > 2 FROM schedule_ticks) AS value FROM job_finished")
@@ -109,7 +109,7 @@ private struct Jump {
                 """)
         }
         // More than can end before the clock goes back: they stand in line as of two hours from then.
-        _ = try await rig.pool.query("SELECT enqueue_job('drill', '{\"sleep_ms\": 50}', priority => 5) FROM generate_series(1, 3000)")
+        _ = try await rig.pool.query("SELECT enqueue_job('drill', '{\"sleep_ms\": 50}', priority => 5) FROM generate_series(1, 1000)")
         _ = try await rig.pool.query("SELECT enqueue_job('long', priority => -20) FROM generate_series(1, 2)")
         try await trial.pause(500...1_500)
     }
@@ -142,7 +142,7 @@ private struct Jump {
         _ = try await rig.trigger()
         var oracle = Oracle(rig: rig, watch: watch)
         oracle.clockWentBack = true
-        try await oracle.drainAndJudge()
+        try await oracle.drainAndJudge(within: .seconds(200))
         try await scheduler.leave("scheduler")
         try await fleet.leave()
         try await Oracle(rig: rig).requireNoSessions()

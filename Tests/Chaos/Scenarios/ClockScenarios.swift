@@ -19,8 +19,8 @@ extension Catalogue {
             let drills = Drills(rig: rig)
             try await drills.addJob("beat", pattern: "* * * * * *")
             try await addPatientJob(rig)
-            // A listing in three is answered with the date from which to ask again, two seconds from the stand-in's now.
-            try await rig.sandbox.setFaults((1...3).map { "cv-list-429-date:0.35@\($0)" })
+            // More than half of all listings are answered with the date from which to ask again, two seconds from the stand-in's now.
+            try await rig.sandbox.setFaults((1...3).map { "cv-list-429-date:0.6@\($0)" })
             let arguments = ["--lease", "3", "--slots", "5"]
             let fleets = [
                 try await Fleet(rig, count: 1, arguments), try await Fleet(rig, count: 1, arguments, environment: ahead.environment),
@@ -125,7 +125,8 @@ extension Catalogue {
                 let longest = try row.getIfPresent("most", as: Double.self)
             else { throw Failed("no \(what) were seen: nothing was shown") }
             let workers: Int = try row.get("workers")
-            try require(workers == 3, "\(what) were seen of \(workers) workers only: nothing was shown of the others")
+            // Of two workers one at least has a clock that is wrong.
+            try require(workers >= 2, "\(what) were seen of \(workers) worker only: nothing was shown")
             try require(
                 shortest >= least && longest <= most,
                 String(format: "%@ waited %.2f to %.2f s, and %.2f to %.2f were asked for", what, shortest, longest, least, most))
