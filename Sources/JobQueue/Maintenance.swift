@@ -54,6 +54,12 @@ package struct Maintenance: Sendable {
     /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued.
     @discardableResult
     private func rescue() async throws -> Int {
+        let jump = try await pool.query(QueueStatements.followClock(every: interval)).first?.getIfPresent("jump", as: Double.self)
+        if let jump {
+            logger.notice(
+                jump < 0 ? "the server's clock was set back" : "nobody looked for lost runs for long, or the server's clock ran ahead",
+                ["seconds": "\(Int(jump.magnitude))"])
+        }
         var rescued = 0
         var last: ExecutionID? = Watermark.start.id
         while let page = last {

@@ -130,6 +130,11 @@ enum QueueStatements {
         "UPDATE workers SET lease_until = clock_timestamp(), heartbeat_at = clock_timestamp(), running = 0 WHERE id = \(worker)::uuid"
     }
 
+    /// Notes the server's time; how far its clock jumped since somebody did, in seconds, negative when it was set back.
+    static func followClock(every interval: Duration) -> SQL {
+        "SELECT extract(epoch FROM follow_clock(\(interval)::interval))::float8 AS jump"
+    }
+
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"
@@ -145,7 +150,7 @@ enum QueueStatements {
     /// is left alone.
     static let endLostTransactions: SQL = """
         SELECT count(pg_terminate_backend(a.pid)) AS ended FROM workers AS w JOIN pg_stat_activity AS a ON right(a.application_name, 36) = w.id::text
-        WHERE w.lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + w.lease AND a.xact_start < w.lease_until
+        WHERE is_lease_over(w.lease_until, w.lease) AND a.xact_start < w.lease_until
           AND a.datname = current_database() AND a.usename = current_user
         """
 

@@ -22,7 +22,8 @@ extension Catalogue {
                 ])
             ]),
         Failure(
-            number: "R26", name: "a long history, statistics missing or wrong", evidence: [.tests(["JobQueueTests.PlanTests/reads"])]),
+            number: "R26", name: "a long history, statistics missing or wrong",
+            evidence: [.tests(["JobQueueTests.PlanTests/reads", "Acceptance.LongHistoryTests/blocks"])]),
         Failure(
             number: "R27", name: "paused, limited and unknown jobs at the head of the queue",
             evidence: [.tests(["JobQueueTests.ClaimTests/headOfTheQueue", "Acceptance.QueueTests/headOfTheQueue"])]),
@@ -47,8 +48,11 @@ extension Catalogue {
         Failure(
             number: "R31", name: "clocks that are wrong",
             evidence: [
-                .tests(["JobQueueTests.RescueTests/clockJump"]),
-                .notYet("a worker whose own clock is wrong, and a server whose clock jumps back, under real programs"),
+                .scenario(wrongClocks), .scenario(serverJumps),
+                .tests([
+                    "JobQueueTests.RescueTests/clockJump", "JobQueueTests.ClockTests/ranAhead", "JobQueueTests.ClockTests/setBack",
+                    "JobQueueTests.ClockTests/endsInOrder", "PartnersTests.CresceVendasTests/rateLimitAsADate",
+                ]),
             ]),
         Failure(
             number: "R32", name: "a pooler, other schema versions, migrations at once or killed half-way",
