@@ -54,12 +54,7 @@ package struct Maintenance: Sendable {
     /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued.
     @discardableResult
     private func rescue() async throws -> Int {
-        let jump = try await pool.query(QueueStatements.followClock(every: interval)).first?.getIfPresent("jump", as: Double.self)
-        if let jump {
-            logger.notice(
-                jump < 0 ? "the server's clock was set back" : "nobody looked for lost runs for long, or the server's clock ran ahead",
-                ["seconds": "\(Int(jump.magnitude))"])
-        }
+        try await followClock()
         var rescued = 0
         var last: ExecutionID? = Watermark.start.id
         while let page = last {
@@ -72,6 +67,21 @@ package struct Maintenance: Sendable {
         let ended = try await pool.query(QueueStatements.endLostTransactions).first?.get("ended", as: Int.self) ?? 0
         if ended > 0 { logger.warning("transactions of lost workers were ended", ["sessions": "\(ended)"]) }
         return rescued
+    }
+
+    /// Notes the server's time, so that a jump of its clock takes no run from its worker. Rescues do not depend on it.
+    private func followClock() async throws {
+        do throws(PostgresError) {
+            guard let row = try await pool.query(QueueStatements.followClock(every: interval)).first,
+                let jump = try row.getIfPresent("jump", as: Double.self)
+            else { return }
+            logger.notice(
+                jump < 0 ? "the server's clock was set back" : "nobody looked for lost runs for long, or the server's clock ran ahead",
+                ["seconds": "\(Int(jump.magnitude))"])
+        } catch {
+            if error.isWorthReconnecting { throw error }
+            logger.warning("the server's time could not be noted; trying again", ["error": "\(error)"])
+        }
     }
 
     private func keepHouse(thoroughly: Bool) async throws {

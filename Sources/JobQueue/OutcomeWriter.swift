@@ -23,6 +23,7 @@ final class OutcomeWriter: Sendable {
         var all: [(run: ClaimedRun, outcome: RunOutcome)] { waiting + writing + lockedOut }
     }
     private let unwritten = Mutex(Unwritten())
+    private let lockedParents: LockedParents
     /// Called after outcomes were written, with whether limits may now let others through.
     private let onWritten: @Sendable (_ freesPlaces: Bool) -> Void
     private let logger = Logger(label: "outcomes")
@@ -32,6 +33,7 @@ final class OutcomeWriter: Sendable {
         self.logs = logs
         self.wakeup = wakeup
         self.onWritten = onWritten
+        lockedParents = LockedParents(pool: pool, interval: Self.lockedOutInterval)
     }
 
     func submit(_ run: ClaimedRun, _ outcome: RunOutcome) {
@@ -53,7 +55,8 @@ final class OutcomeWriter: Sendable {
         var failures = 0
         while !Task.isCancelled {
             if unwritten.withLock({ $0.waiting.isEmpty }) && logs.isEmpty {
-                _ = await wakeup.wait(upTo: unwritten.withLock { $0.lockedOut.isEmpty } ? .seconds(5) : Self.lockedOutInterval)
+                let isFree = unwritten.withLock { $0.lockedOut.isEmpty } && lockedParents.isEmpty
+                _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
                     // Only lines: let a few gather, so that a job that logs a lot costs few statements.
                     _ = await wakeup.wait(upTo: .milliseconds(200))
@@ -109,6 +112,7 @@ final class OutcomeWriter: Sendable {
     /// Tries those whose rows were locked: they end once the lock is gone, or are dropped when somebody else decided meanwhile.
     private func writeLockedOut() async throws {
         let now = MonotonicClock.now()
+        try await lockedParents.end()
         let outcomes = unwritten.withLock { $0.nextTry <= now ? $0.lockedOut : [] }
         guard !outcomes.isEmpty else { return }
         let locked = try await write(outcomes, skipsLocked: true)
@@ -232,24 +236,41 @@ final class OutcomeWriter: Sendable {
     private func execute<Item: RunEnd>(
         _ items: [Item], _ statement: ([Item], RowLocks) -> SQL, _ skipsLocked: Bool
     ) async throws -> Set<ExecutionID> {
-        if !skipsLocked {
-            do {
+        do {
+            guard skipsLocked else {
                 try await repeatingConflicts { _ = try await self.pool.query(statement(items, .waitsShortly)) }
                 return []
-            } catch let error as PostgresError where error.sqlState == "55P03" {
-                logger.warning("the ends of runs wait for a lock; those that nobody has locked are written", ["runs": "\(items.count)"])
             }
+            return try await executeUnlocked(items, statement)
+        } catch let error as PostgresError where error.isLockTimeout {
+            if !skipsLocked {
+                logger.warning("the ends of runs wait for a lock; those that nobody has locked are written", ["runs": "\(items.count)"])
+                return try await execute(items, statement, true)
+            }
+            // Not their rows, but what one of them has to write elsewhere is locked: each by itself, so that it alone waits.
+            guard items.count > 1 else { return [items[0].run.id] }
+            var locked: Set<ExecutionID> = []
+            for item in items { locked.formUnion(try await execute([item], statement, true)) }
+            return locked
         }
+    }
+
+    private func executeUnlocked<Item: RunEnd>(
+        _ items: [Item], _ statement: ([Item], RowLocks) -> SQL
+    ) async throws -> Set<ExecutionID> {
         var locked: Set<ExecutionID> = []
+        var lockedParents: Set<ExecutionID> = []
         try await repeatingConflicts {
-            locked = try await self.pool.transaction { transaction in
+            (locked, lockedParents) = try await self.pool.transaction { transaction in
                 let rows = try await transaction.query(QueueStatements.lockUnlocked(items.map(\.run)))
                 let free = Set(rows.compactMap { $0["is_free"] == "t" ? $0["id"] : nil })
                 let writable = items.filter { free.contains($0.run.id) }
                 if !writable.isEmpty { _ = try await transaction.query(statement(writable, .holds(free))) }
-                return Set(rows.compactMap { $0["is_free"] == "f" ? $0["id"] : nil })
+                let parents = Set(writable.compactMap(\.run.parentID)).subtracting(free)
+                return (Set(rows.compactMap { $0["is_free"] == "f" ? $0["id"] : nil }), parents)
             }
         }
+        self.lockedParents.add(lockedParents)
         return locked
     }
 
@@ -265,20 +286,6 @@ final class OutcomeWriter: Sendable {
                 tries += 1
                 _ = try await pool.query(QueueStatements.createPartitions)
             }
-        }
-    }
-}
-
-extension PostgresError {
-    /// The day's table is not there, and could not be made.
-    fileprivate var isMissingPartition: Bool { sqlState == "23514" && message.contains("no partition") }
-
-    /// The rows themselves are at fault, and would be again; anything else (a full disk, a timeout, a lost connection) passes.
-    fileprivate var refusesRows: Bool {
-        switch kind {
-        case .constraint where isMissingPartition: false
-        case .constraint, .invalidInput, .raised, .undefined: true
-        default: false
         }
     }
 }

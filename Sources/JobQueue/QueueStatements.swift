@@ -28,7 +28,7 @@ enum QueueStatements {
             """
     }
 
-    private static let patience: SQL = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true))"
+    private static let patience: SQL = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', '1s', true))"
 
     /// A statement of one function's result, which is called when its patience is set.
     private static func select(_ result: SQL, _ locks: RowLocks) -> SQL {
@@ -69,6 +69,19 @@ enum QueueStatements {
             JOIN job_live AS l ON l.id = f.id AND l.token = f.token AND l.status = 'RUNNING' WHERE l.id NOT IN (SELECT id FROM free)
             """
     }
+
+    /// Locks those of these parents that nobody has locked; gives their ids.
+    static func lockParents(_ parents: Set<ExecutionID>) -> SQL {
+        "SELECT id::text AS id FROM job_live WHERE id = ANY (\(parents.sorted())::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+    }
+
+    /// Those of these parents that have not ended.
+    static func waitingParents(_ parents: Set<ExecutionID>) -> SQL {
+        "SELECT id::text AS id FROM job_live WHERE id = ANY (\(parents.sorted())::uuid[])"
+    }
+
+    /// Those of these parents that wait for nothing any more end.
+    static func endParents(_ parents: Set<ExecutionID>) -> SQL { "SELECT end_parents(\(parents.sorted())::uuid[])" }
 
     /// Gives rows back that this worker holds by the database's word alone.
     static func giveBack(rows: [HeldRow]) -> SQL {

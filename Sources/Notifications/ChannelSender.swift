@@ -107,7 +107,7 @@ struct ChannelSender: Sendable {
     private func remember(_ recipient: String, _ claimed: ClaimedDeliveries) async {
         await Task {
             do {
-                _ = try await pool.query(DeliveryStatements.reached(claimed, recipient: recipient))
+                _ = try await pool.query(DeliveryStatements.reached(claimed, recipient: recipient), deadline: .seconds(3))
             } catch {
                 logger.warning("who has a message could not be recorded yet", ["channel": "\(channelID)", "error": "\(error)"])
             }

@@ -10,6 +10,44 @@ import Testing
         try await queue.pool.query(QueueStatements.followClock(every: .seconds(1))).first?.getIfPresent("jump", as: Double.self)
     }
 
+    @Test("R31: a lease that was over at the last look is over, however long ago that look was: programs that run now and then rescue")
+    func overBefore() async throws {
+        try await Queue.withDatabase { queue in
+            try await addLostRun(queue)
+            try await queue.run("UPDATE queue_clock SET seen_at = clock_timestamp() - interval '10 minutes'")
+            #expect(try #require(try await look(queue)) > 590)
+            #expect(try await queue.rescue() == 1)
+        }
+    }
+
+    @Test(
+        "R30: queue_clock changed by hand holds up no rescue",
+        arguments: [
+            "TRUNCATE queue_clock", "UPDATE queue_clock SET seen_at = 'infinity'",
+            "UPDATE queue_clock SET ran_ahead_at = 'infinity', seen_before = '-infinity'",
+        ])
+    func byHand(statement: String) async throws {
+        try await Queue.withDatabase { queue in
+            try await addLostRun(queue)
+            try await queue.run(SQL(stringLiteral: statement))
+            let maintenance = Maintenance(pool: queue.pool, interval: .seconds(1))
+            #expect(try await maintenance.runOnce(withHousekeeping: false) == 1)
+            try await maintenance.runOnce(withHousekeeping: false)
+            #expect(try await queue.number("SELECT count(*) FROM queue_clock WHERE isfinite(seen_at)") == 1)
+        }
+    }
+
+    /// A run whose worker's lease ended twenty minutes ago, on a server that is older than a lease.
+    private func addLostRun(_ queue: Queue) async throws {
+        let job = try await queue.addJob()
+        try await queue.enqueue(job, count: 1)
+        _ = try await queue.claim(try await queue.addWorker(), batch: 1)
+        try await queue.run("UPDATE workers SET lease = '1 s', lease_until = clock_timestamp() - interval '20 minutes'")
+        try await eventually("a server older than a lease") {
+            try await queue.text("SELECT clock_timestamp() > pg_postmaster_start_time() + interval '1 s'") == "t"
+        }
+    }
+
     @Test("a clock that ran ahead takes no run from a worker that lives; one that does not renew loses it within its lease")
     func ranAhead() async throws {
         try await Queue.withDatabase { queue in
@@ -20,9 +58,9 @@ import Testing
             let taken = try await queue.claim(lost, batch: 1)
             #expect(try await look(queue) == nil, "the first look knows no other")
             // Both leases end by a jump of two hours. The server itself may be younger than a lease.
-            try await queue.run("UPDATE workers SET lease = '2 s', lease_until = clock_timestamp() - interval '1 hour'")
+            try await queue.run("UPDATE workers SET lease = '10 s', lease_until = clock_timestamp() - interval '1 hour'")
             try await eventually("a server older than a lease") {
-                try await queue.text("SELECT clock_timestamp() > pg_postmaster_start_time() + interval '2 s'") == "t"
+                try await queue.text("SELECT clock_timestamp() > pg_postmaster_start_time() + interval '10 s'") == "t"
             }
             try await queue.run("UPDATE queue_clock SET seen_at = clock_timestamp() - interval '2 hours'")
             let jump = try #require(try await look(queue))

@@ -82,13 +82,18 @@ extension Migration {
           RETURN given_up;
         END $$;
 
-        -- Messages, pauses and looks at what is late that lie ahead by a clock that was set back.
+        -- Messages, pauses and looks at what is late that lie ahead by a clock that was set back. What may have been written since then keeps
+        -- some time: a message that is under way is nobody else's for two minutes, a pause that was asked for lasts one.
         CREATE OR REPLACE FUNCTION clock_set_back(back interval) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
         DECLARE moment timestamptz := clock_timestamp();
         BEGIN
-          UPDATE delivery_lanes SET paused_until = paused_until - back WHERE paused_until > moment;
+          UPDATE delivery_lanes SET
+            paused_until = CASE WHEN paused_until > moment THEN least(paused_until, greatest(paused_until - back, moment + interval '1 minute')) ELSE paused_until END,
+            sent_at = ARRAY(SELECT CASE WHEN s.at > moment THEN s.at - back ELSE s.at END FROM unnest(sent_at) WITH ORDINALITY AS s(at, place) ORDER BY s.place)
+          WHERE greatest(paused_until, sent_at[cardinality(sent_at)]) > moment;
           UPDATE job_watches SET next_look_at = moment WHERE next_look_at > moment;
-          UPDATE notification_deliveries AS d SET next_attempt_at = d.next_attempt_at - back FROM (
+          UPDATE notification_deliveries AS d SET
+            next_attempt_at = least(d.next_attempt_at, greatest(d.next_attempt_at - back, moment + interval '2 minutes')) FROM (
             SELECT id FROM notification_deliveries WHERE status = 'PENDING' AND next_attempt_at > moment ORDER BY id FOR UPDATE SKIP LOCKED) AS ahead
           WHERE d.id = ahead.id;
         END $$;
