@@ -96,7 +96,7 @@ let package = Package(
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),
-        tests("Acceptance", ["Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
+        tests("Acceptance", ["JobQueue", "Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         fuzzing,
         tests("ChaosTests", ["chaos", "Postgres", "Runtime", "TestRig", "TestSupport"], needsPrograms: true),
         tests("Style", []),

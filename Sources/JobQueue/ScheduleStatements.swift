@@ -31,7 +31,9 @@ enum ScheduleStatements {
           ORDER BY c.id LIMIT \(limit)
         )
         SELECT c.id, c.name, c.cron_pattern, c.time_zone, c.active AND c.deleted_at IS NULL AS is_active, c.updated_at, c.problem,
-          (extract(epoch FROM c.updated_at) * 1000000)::bigint AS changed_at, floor(extract(epoch FROM p.looked_until))::bigint AS looked_until,
+          (extract(epoch FROM greatest(c.updated_at, CASE WHEN p.looked_until IS NULL THEN
+            (SELECT max(t.due_at) FROM schedule_ticks AS t WHERE t.job_config_id = c.id) END)) * 1000000)::bigint AS changed_at,
+          floor(extract(epoch FROM p.looked_until))::bigint AS looked_until,
           p.is_same, p.was_under_way
         FROM patience, (SELECT * FROM changed UNION ALL SELECT * FROM missing) AS p(id, looked_until, is_same, was_under_way)
           JOIN job_configurations AS c USING (id)

@@ -49,6 +49,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         if headerList == nil { headerList = request.headerList() }
         request.configure(easy, headers: headerList)
         if isNew { _ = ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1) }
+        // Nor is a POST's connection kept: with one for each, they would stand open in dozens.
+        if request.method == .post { _ = ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1) }
         let context = Unmanaged.passUnretained(self).toOpaque()
         _ = ccurl_set_error_buffer(easy, errorText)
         _ = ccurl_set_body_function(easy, receiveBody, context)

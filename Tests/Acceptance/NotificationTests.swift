@@ -7,35 +7,7 @@ import Testing
 /// From an INSERT to the messages of all three channels, through a real worker.
 @Suite struct NotificationTests {
     private func addChannels(_ rig: Rig) async throws {
-        let sandbox = rig.sandbox.announced
-        let channels: [(String, String, [String: JSONValue])] = [
-            (
-                "group", "TELEGRAM",
-                [
-                    "bot_token": .string(sandbox.credentials.telegram.botToken), "chat_id": "-4001",
-                    "api_base_url": .string(sandbox.telegram),
-                ]
-            ),
-            (
-                "mail", "EMAIL",
-                [
-                    "smtp_url": .string(sandbox.smtp), "username": .string(sandbox.credentials.smtp.username),
-                    "password": .string(sandbox.credentials.smtp.password), "from": "chimera@example.com", "to": ["a@example.com"],
-                    "ca_file": .string(sandbox.caFile),
-                ]
-            ),
-            (
-                "hook", "WEBHOOK",
-                [
-                    "url": .string(sandbox.webhook + "/a"), "secret": .string(sandbox.credentials.webhook.secret),
-                    "allow_private_network": true,
-                ]
-            ),
-        ]
-        for (name, type, config) in channels {
-            _ = try await rig.pool.query(
-                "INSERT INTO notification_channels (name, type, config) VALUES (\(name), \(type), \(JSONValue.object(config)))")
-        }
+        try await rig.addChannels()
         _ = try await rig.pool.query("INSERT INTO job_configurations (name, job_type, max_attempts) VALUES ('drill', 'NOOP', 1)")
     }
 

@@ -69,6 +69,15 @@ extension Oracle {
                 GROUP BY job_config_id, scheduled_for HAVING count(*) > 1
                 """),
         Promise(
+            "a failure is told through every channel that is to hear of it",
+            breaks: """
+                SELECT e.id || ' through channel ' || c.channel_id AS what FROM job_finished AS e
+                JOIN job_channels AS c ON c.job_config_id = e.job_config_id AND c.on_failure
+                JOIN notification_channels AS k ON k.id = c.channel_id AND k.created_at < e.created_at
+                WHERE e.status = 'FAILED' AND e.parent_id IS NULL AND NOT EXISTS (
+                  SELECT FROM notification_deliveries AS d WHERE d.execution_id = e.id AND d.channel_id = c.channel_id AND d.event = 'FAILURE')
+                """),
+        Promise(
             "a store has at most one VERIFIED campaign of an execution",
             breaks: """
                 SELECT execution_id || ' store ' || store_id AS what FROM campaigns WHERE status = 'VERIFIED'

@@ -15,7 +15,8 @@ struct TestEvidence {
             let output = try await swiftTest()
             passed = output.compactMap { $0.firstMatch(of: #/Test run with (\d+) tests?.* passed/#).flatMap { Int($0.output.1) } }.last ?? 0
             if passed < failure.tests.count {
-                problem = output.filter { $0.contains("✘") }.prefix(5).joined(separator: "; ")
+                // What failed, and below each what was recorded of it: a seed, a history.
+                problem = output.filter { $0.contains("✘") || $0.contains("↳") }.prefix(40).joined(separator: "\n")
                 if problem == "" { problem = "\(passed) of \(failure.tests.count) tests ran: \(output.suffix(3).joined(separator: " "))" }
             }
         } catch {

@@ -5,10 +5,13 @@ import TestRig
 /// What everything together uses at a moment of a soak.
 struct Usage: Sendable {
     /// Tables that only grow with what is done, for history: their bytes are counted for each execution. The partitions of a day count as one.
-    private static let histories = ["job_finished", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns"]
+    private static let histories = [
+        "job_finished", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns", "notification_deliveries",
+    ]
     /// Tables that hold what stands now and must not grow, however much goes through them.
     private static let states = [
         "job_live", "workers", "job_schedules", "integration_state", "request_reservations", "products", "job_configurations",
+        "delivery_lanes", "job_failures",
     ]
 
     let programs: [String: Vitals]

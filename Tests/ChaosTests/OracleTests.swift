@@ -79,6 +79,7 @@ import Testing
             "a store has at most one VERIFIED campaign of an execution",
             "UPDATE campaigns SET execution_id = (SELECT execution_id FROM campaigns ORDER BY id LIMIT 1), store_id = 1 WHERE status = 'VERIFIED'"
         ),
+        Plant("a failure is told through every channel", "DELETE FROM notification_deliveries WHERE id % 3 = 0 AND event = 'FAILURE'"),
         Plant("a store's products are those of its newest VERIFIED campaign", "DELETE FROM products WHERE store_id = 1"),
         Plant("nothing is invented: no campaign has the body", "UPDATE campaigns SET body = body || ' ' WHERE body IS NOT NULL"),
         Plant(
@@ -92,14 +93,14 @@ import Testing
     ]
 
     private static let tables = [
-        "job_executions", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns", "products", "witness_rows",
-        "witness_claims",
-        "witness_ends",
+        "job_executions", "job_attempts_past", "execution_logs", "schedule_ticks", "campaigns", "products",
+        "notification_deliveries", "witness_rows", "witness_claims", "witness_ends",
     ]
 
     @Test("each kind of violation that is planted in the tables is named, and an honest history has none")
     func plants() async throws {
         try await Rig.with(RigSettings(stores: 2, products: 30)) { rig in
+            try await rig.addChannels()
             try await makeHistory(in: rig)
             let committed: Int = try await rig.value("SELECT count(*) AS value FROM job_executions WHERE parent_id IS NULL")
             let honest = Oracle(rig: rig, committed: committed)

@@ -130,6 +130,20 @@ import Testing
         }
     }
 
+    @Test("R30: created_at is the database's word, for ends are reckoned from it: another one is refused")
+    func createdAt() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            for moment in ["-infinity", "infinity", "290000-01-01", "1970-01-01"] {
+                #expect(
+                    try await queue.refusal(
+                        "INSERT INTO job_executions (job_config_id, created_at) VALUES (\(job), \(moment)::timestamptz)"
+                    ).message
+                        == "created_at: it is written by the database; leave it out")
+            }
+        }
+    }
+
     @Test("R30: an INSERT that stays uncommitted holds nobody up and is claimed once it is committed")
     func uncommitted() async throws {
         try await Queue.withDatabase { queue in

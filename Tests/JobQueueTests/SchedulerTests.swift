@@ -193,6 +193,25 @@ import Testing
         }
     }
 
+    @Test("R51: a schedule whose row is lost goes on behind its last tick, not behind the job's last change")
+    func lostRow() async throws {
+        try await SchedulerFixture.withDatabase { fixture in
+            let job = try await fixture.addJob(pattern: try await fixture.hourly(), overlap: "ALLOW", misfire: "RUN_ALL")
+            try await fixture.pool.transaction { transaction in
+                _ = try await transaction.query("SET LOCAL session_replication_role = replica")
+                _ = try await transaction.query("UPDATE job_configurations SET updated_at = now() - interval '3 hours'")
+            }
+            _ = try await fixture.scheduler.runOnce()
+            _ = try await fixture.scheduler.runOnce()
+            #expect(try await fixture.outcomes(job) == ["ENQUEUED": 3])
+            _ = try await fixture.pool.query("DELETE FROM schedule_ticks WHERE due_at < (SELECT max(due_at) FROM schedule_ticks)")
+            _ = try await fixture.pool.query("DELETE FROM job_schedules")
+            _ = try await fixture.scheduler.runOnce()
+            _ = try await fixture.scheduler.runOnce()
+            #expect(try await fixture.count("SELECT FROM job_executions") == 3)
+        }
+    }
+
     @Test("one schedule that the database refuses does not stop the others")
     func refusedSchedule() async throws {
         try await SchedulerFixture.withDatabase { fixture in

@@ -44,6 +44,8 @@ extension Migration {
                 ELSIF NEW.attempt <> 0 OR NEW.rescues <> 0 OR NEW.rescued_from IS NOT NULL OR NEW.failures <> 0 OR NEW.token <> 0 OR NEW.worker IS NOT NULL OR NEW.started_at IS NOT NULL
                       OR NEW.finished_at IS NOT NULL OR NEW.attempt_outcome IS NOT NULL THEN
                   PERFORM refuse('attempt', 'attempt, rescues, failures, worker, started_at and finished_at are written by the queue; leave them out');
+                ELSIF NEW.created_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 day' THEN
+                  PERFORM refuse('created_at', 'it is written by the database; leave it out');
                 ELSIF NEW.parent_id IS NOT NULL OR NEW.trigger = 'PARENT' THEN
                   PERFORM refuse('parent_id', 'children are made by their parent; leave the column out');
                 ELSIF get_byte(uuid_send(NEW.id), 6) >> 4 <> 7 OR abs(extract(epoch FROM uuid_v7_time(NEW.id) - now())) > 86400 THEN

@@ -33,10 +33,11 @@ func soakScenario(minutes: Double) -> Scenario {
             try after.requireSame(as: before, trial)
             try await soak.endSchedules()
             try await Oracle(rig: rig, ambiguousCuts: 2, watch: watch).drainAndJudge()
+            let messages = try await soak.requireEveryMessage()
             try await soak.leave()
             try await Oracle(rig: rig).requireNoSessions()
             let dueTimes = try await soak.requireEveryDueTime()
-            trial.figure("\(dueTimes) due times, none missing; \(watch.figure)")
+            trial.figure("\(dueTimes) due times, none missing; \(messages); \(watch.figure)")
         }
     }
 }
@@ -62,16 +63,27 @@ private final class Soak {
         ScheduledJob(name: "refused", type: "NOOP", pattern: "*/5 * * * * *", config: #"{"fail": "permanent"}"#),
         ScheduledJob(name: "long", type: "NOOP", pattern: "*/4 * * * * *", config: #"{"sleep_ms": 3000}"#),
         ScheduledJob(name: "shops", type: "SYNC_PRODUCTS", pattern: "*/5 * * * * *", overlap: "SKIP"),
+        ScheduledJob(name: "differences", type: "COMPARE_DATA", pattern: "*/10 * * * * *", overlap: "SKIP"),
+        ScheduledJob(name: "program", type: "CUSTOM", pattern: "*/2 * * * * *", config: #"{"program": "talks"}"#),
+        ScheduledJob(name: "clean-up", type: "CLEANUP_LOGS", pattern: "*/15 * * * * *", overlap: "SKIP"),
     ]
 
     private let rig: Rig
     private let trial: Trial
+    /// Where CUSTOM's program is.
+    private let programs: String
     private var workers: [RunningProgram] = []
     private var scheduler: RunningProgram?
 
     init(_ rig: Rig, _ trial: Trial) async throws {
         self.rig = rig
         self.trial = trial
+        programs = FileManager.default.temporaryDirectory.appending(path: "chimera-soak-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: programs, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        let file = programs + "/talks"
+        try "#!/bin/sh\nseq 1 20\necho half a line >&2\n".write(toFile: file, atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file)
+        try await rig.addChannels()
         for job in Self.jobs {
             _ = try await rig.pool.query(
                 """
@@ -82,9 +94,13 @@ private final class Soak {
         }
     }
 
+    deinit { try? FileManager.default.removeItem(atPath: programs) }
+
     func start() async throws {
         scheduler = try rig.scheduler()
-        workers = try (0..<2).map { _ in try rig.worker(["--lease", "5", "--slots", "12"]) }
+        workers = try (0..<2).map { _ in
+            try rig.worker(["--lease", "5", "--slots", "12"], environment: ["CHIMERA_CUSTOM_DIR": programs])
+        }
         for worker in workers { _ = try await worker.line(containing: "works", within: .seconds(60)) }
     }
 
@@ -146,6 +162,31 @@ private final class Soak {
             ticks += try await Drills(rig: rig).requireEveryTick(of: job.name, atLeast: 30)
         }
         return ticks
+    }
+
+    /// Throws when a message was not sent, when the webhook did not receive one that was, or received more twice than one killed worker
+    /// can have under way; gives a sentence.
+    func requireEveryMessage() async throws -> String {
+        try await eventually(within: .seconds(120), "the last message") {
+            try await rig.value("SELECT count(*) = 0 AS value FROM notification_deliveries WHERE status = 'PENDING'")
+        }
+        let failed: Int = try await rig.value("SELECT count(*) AS value FROM notification_deliveries WHERE status <> 'SENT'")
+        try require(failed == 0, "\(failed) messages failed")
+        let sent = Set(
+            try await rig.pool.query(
+                """
+                SELECT 'msg_' || d.id AS id FROM notification_deliveries AS d JOIN notification_channels AS c ON c.id = d.channel_id
+                WHERE c.type = 'WEBHOOK'
+                """
+            ).map { try $0.get("id", as: String.self) })
+        let received = try await rig.sandbox.received("webhook", "received").compactMap { $0["id"]?.stringValue }
+        let missing = sent.subtracting(received)
+        try require(
+            sent.count > 10 && missing.isEmpty, "of \(sent.count) messages the webhook did not receive \(missing.sorted().prefix(5))")
+        try require(Set(received).isSubset(of: sent), "the webhook received messages that no row tells of")
+        let twice = received.count - Set(received).count
+        try require(twice <= 8, "\(twice) messages reached the webhook twice")
+        return "\(sent.count) webhooks, \(twice) twice"
     }
 
     func usage() async throws -> Usage {
