@@ -84,7 +84,7 @@ import Testing
             #expect(try await !hasSchema(database))
             try await eventually("the end of the workers' sessions") {
                 try await database.pool.query(
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'chimera%'"
+                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^chimera (worker|bench)'"
                 ).isEmpty
             }
         }

@@ -64,7 +64,7 @@ struct LatencyBench {
 
     /// Milliseconds from before the statement is sent to the arrival; first a pause in which everything becomes idle.
     private func sample(_ insert: SQL, until arrivals: Arrivals) async throws -> Double {
-        try await Task.sleep(for: .milliseconds(Int.random(in: 20...60)))
+        try await Task.sleep(for: .milliseconds(Int.random(in: 15...35)))
         arrivals.forget()
         let start = MonotonicClock.now()
         _ = try await schema.pool.query(insert)
