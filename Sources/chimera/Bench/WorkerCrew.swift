@@ -38,7 +38,7 @@ final class WorkerCrew {
     }
 
     private func waitUntilReady(_ transaction: PostgresTransaction) async throws {
-        // A claim is given up after 10 s and made again: by then all must be there.
+        // A claim that waits for 10 s is given up and made again, so a slow start does no harm.
         let deadline = MonotonicClock.now() + .seconds(60)
         while MonotonicClock.now() < deadline {
             if let row = try await transaction.query(BenchStatements.starters).first,
