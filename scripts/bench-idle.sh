@@ -3,7 +3,7 @@
 [[ -n ${root-} ]] || source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
 bench_idle() {
-    local seconds=30 pid calls cpu
+    local seconds=30 pid calls cpu most
     # Loaded for this subject alone: counting slows every statement a little.
     restart_postgres "shared_preload_libraries = 'pg_stat_statements'"
     fresh_database
@@ -14,13 +14,13 @@ bench_idle() {
     sleep 5
     say "idle: $seconds s"
     cpu=$(cpu_seconds "$pid")
-    calls=$(statement_calls)
+    sql -c 'SELECT pg_stat_statements_reset()' >/dev/null
     sleep $seconds
-    # The first of the two questions is counted by the second.
-    calls=$(($(statement_calls) - calls - 1))
+    calls=$(sql -c "SELECT coalesce(sum(calls), 0) FROM ($idle_statements) AS s")
     add idle_cpu_share "$(calculate "($(cpu_seconds "$pid") - $cpu) / $seconds" %.5f)"
     add idle_statements "$(calculate "$calls / $seconds")"
     add idle_megabytes "$(awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$pid/status")"
+    most=$(sql -c "SELECT left(regexp_replace(query, '\s+', ' ', 'g'), 70), calls / $seconds.0 FROM ($idle_statements) AS s ORDER BY calls DESC LIMIT 6")
     end_workers 1
     restart_postgres
     say ""
@@ -33,10 +33,16 @@ bench_idle() {
 | statements a second | **$(median idle_statements)** |
 | CPU, share of a core | **$(calculate "$(median idle_cpu_share) * 100") %** |
 | RSS | **$(median idle_megabytes) MB** |
+
+| the most frequent statements | a second |
+|---|---|
+$(printf '%s' "$most" | awk -F '\t' '{ printf "| `%s` | %.2f |\n", $1, $2 }')
 TABLE
 }
 
-statement_calls() { sql -c "SELECT sum(calls) FROM pg_stat_statements JOIN pg_database AS d ON d.oid = dbid WHERE datname = current_database() AND toplevel"; }
+# What clients of this database sent since the counters were reset, the questions about it left out.
+readonly idle_statements="SELECT query, calls FROM pg_stat_statements JOIN pg_database AS d ON d.oid = dbid
+    WHERE datname = current_database() AND toplevel AND query NOT LIKE '%pg_stat_statements%'"
 
 bench_schedules() {
     local round count=10000 complete
