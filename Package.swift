@@ -73,7 +73,7 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport", exclude: ["Shim"],
+            name: "TestSupport", dependencies: ["Postgres", "Runtime"], path: "Tests/TestSupport", exclude: ["Mail", "Shim"],
             swiftSettings: strict),
         .target(
             name: "TestRig", dependencies: ["Postgres", "Runtime", "TestSupport"], path: "Tests/TestRig",
@@ -91,7 +91,8 @@ let package = Package(
             "JobQueueTests", ["Cron", "JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["schema.golden"]),
         tests("RetailTests", ["Cron", "JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "TestSupport"]),
         tests(
-            "NotificationsTests", ["JobQueue", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"]),
+            "NotificationsTests", ["JobQueue", "Networking", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
+            excluding: ["Goldens"]),
         tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),

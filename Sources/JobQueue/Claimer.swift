@@ -41,6 +41,7 @@ final class Claimer: Sendable {
     /// Claims until shutdown is requested, or, for a worker that drains, until nothing claimable is due and nothing is held or unwritten.
     func run(until shutdown: ShutdownSignal, isIdle: @Sendable () -> Bool) async {
         var scan = ClaimScan()
+        var polls = PollTimes(every: Self.pollInterval)
         var isSecondLook = false
         var failures = 0
         while !shutdown.isRequested && !Task.isCancelled {
@@ -60,13 +61,13 @@ final class Claimer: Sendable {
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
                 if isFull { continue }
                 if leaveWhenDrained && claimed.isEmpty && mark.isStart && wasIdle && isIdle() { return }
-                let wait = isSecondLook || !claimed.isEmpty ? Self.secondLook : Self.pollInterval * Double.random(in: 0.85...1)
+                let wait = isSecondLook || !claimed.isEmpty ? Self.secondLook : polls.wait()
                 isSecondLook = await wakeup.wait(upTo: wait)
             } catch {
                 failures += 1
                 if failures <= 3 || failures % 30 == 0 { logger.warning("could not claim", ["error": "\(error)", "tries": "\(failures)"]) }
                 if let conflict = error as? PostgresError, conflict.isRetryableTransaction, failures < 5 { continue }
-                _ = await wakeup.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)))
+                _ = await wakeup.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)) * Double.random(in: 0.5...1))
             }
         }
     }

@@ -2,7 +2,7 @@ import Postgres
 import Runtime
 import Synchronization
 
-/// Renews the worker's lease every third of it, on a connection of its own, apart from jobs and claims, and tells of the end of a term at
+/// Renews the worker's lease every third of it or a little earlier, on a connection of its own, apart from jobs and claims, and tells of the end of a term at
 /// the moment it comes.
 final class LeaseKeeper: Sendable {
     let identity: WorkerIdentity
@@ -34,9 +34,12 @@ final class LeaseKeeper: Sendable {
     func run() async {
         await withDiscardingTaskGroup { tasks in
             tasks.addTask { await self.watchTerms() }
+            var renewals = PollTimes(every: lease.length / 3)
             while !Task.isCancelled {
                 let isRenewed = await renewOnce()
-                _ = await Wakeup().wait(upTo: isRenewed ? lease.length / 3 : min(lease.length / 12, .seconds(1)))
+                // All workers miss an absent database: they do not all ask for it at one moment.
+                let again = min(lease.length / 12, .seconds(1)) * Double.random(in: 0.5...1)
+                _ = await Wakeup().wait(upTo: isRenewed ? renewals.wait() : again)
             }
             tasks.cancelAll()
         }

@@ -30,6 +30,7 @@ package struct Maintenance: Sendable {
     }
 
     private func repeating(every interval: Duration, _ round: () async throws -> Void) async {
+        var rounds = PollTimes(every: interval)
         while !Task.isCancelled {
             do {
                 try await round()
@@ -38,7 +39,7 @@ package struct Maintenance: Sendable {
             } catch {
                 logger.warning("maintenance failed; trying again", ["error": "\(error)"])
             }
-            _ = await Wakeup().wait(upTo: interval * Double.random(in: 0.8...1))
+            _ = await Wakeup().wait(upTo: rounds.wait())
         }
     }
 
@@ -53,6 +54,12 @@ package struct Maintenance: Sendable {
     /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued.
     @discardableResult
     private func rescue() async throws -> Int {
+        let jump = try await pool.query(QueueStatements.followClock(every: interval)).first?.getIfPresent("jump", as: Double.self)
+        if let jump {
+            logger.notice(
+                jump < 0 ? "the server's clock was set back" : "nobody looked for lost runs for long, or the server's clock ran ahead",
+                ["seconds": "\(Int(jump.magnitude))"])
+        }
         var rescued = 0
         var last: ExecutionID? = Watermark.start.id
         while let page = last {

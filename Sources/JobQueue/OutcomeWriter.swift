@@ -2,27 +2,12 @@ import Postgres
 import Runtime
 import Synchronization
 
-/// A run that ended for good, as `finish_executions` takes it.
-struct FinishedRun: Sendable {
-    let run: ClaimedRun
-    let status: String
-    let attemptOutcome: String
-    let metrics: String?
-    let error: String?
-}
-
-/// A run that becomes PENDING again, as `return_executions` takes it.
-struct ReturnedRun: Sendable {
-    let run: ClaimedRun
-    let attemptOutcome: String
-    let error: String
-    let delay: Duration?
-}
-
 /// Writes how runs ended, many in one statement, and the lines they logged before. A write that fails is repeated while the process
 /// lives: every one is fenced, so a late one changes nothing that is no longer ours.
 final class OutcomeWriter: Sendable {
     private static let largestBatch = 1_000
+    /// How often the ends are tried whose rows others keep locked.
+    private static let lockedOutInterval: Duration = .milliseconds(250)
 
     private let pool: PostgresPool
     private let logs: ExecutionLogWriter
@@ -30,6 +15,12 @@ final class OutcomeWriter: Sendable {
     private struct Unwritten {
         var waiting: [(run: ClaimedRun, outcome: RunOutcome)] = []
         var writing: [(run: ClaimedRun, outcome: RunOutcome)] = []
+        /// Their rows are locked by somebody, an operator in `psql` perhaps; they hold up no others.
+        var lockedOut: [(run: ClaimedRun, outcome: RunOutcome)] = []
+        /// When to try the locked out ones again.
+        var nextTry = Duration.zero
+
+        var all: [(run: ClaimedRun, outcome: RunOutcome)] { waiting + writing + lockedOut }
     }
     private let unwritten = Mutex(Unwritten())
     /// Called after outcomes were written, with whether limits may now let others through.
@@ -52,17 +43,17 @@ final class OutcomeWriter: Sendable {
     }
 
     /// How many outcomes are not in the database yet.
-    var unwrittenCount: Int { unwritten.withLock { $0.waiting.count + $0.writing.count } }
+    var unwrittenCount: Int { unwritten.withLock { $0.waiting.count + $0.writing.count + $0.lockedOut.count } }
 
     /// The executions whose ends are not in the database yet.
-    var unwrittenIDs: Set<ExecutionID> { unwritten.withLock { Set(($0.waiting + $0.writing).map(\.run.id)) } }
+    var unwrittenIDs: Set<ExecutionID> { unwritten.withLock { Set($0.all.map(\.run.id)) } }
 
     /// Writes until the task is cancelled.
     func run() async {
         var failures = 0
         while !Task.isCancelled {
             if unwritten.withLock({ $0.waiting.isEmpty }) && logs.isEmpty {
-                _ = await wakeup.wait(upTo: .seconds(5))
+                _ = await wakeup.wait(upTo: unwritten.withLock { $0.lockedOut.isEmpty } ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
                     // Only lines: let a few gather, so that a job that logs a lot costs few statements.
                     _ = await wakeup.wait(upTo: .milliseconds(200))
@@ -97,7 +88,11 @@ final class OutcomeWriter: Sendable {
                 waitingLines = error
             }
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.before")) }
-            try await write(outcomes)
+            let locked = try await write(outcomes)
+            unwritten.withLock { unwritten in
+                unwritten.lockedOut += outcomes.filter { locked.contains($0.run.id) }
+                unwritten.writing = []
+            }
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.committed")) }
         } catch {
             unwritten.withLock { unwritten in
@@ -106,11 +101,22 @@ final class OutcomeWriter: Sendable {
             }
             throw error
         }
-        if !outcomes.isEmpty {
-            unwritten.withLock { $0.writing = [] }
-            onWritten(outcomes.contains { $0.run.isGated })
-        }
+        if !outcomes.isEmpty { onWritten(outcomes.contains { $0.run.isGated }) }
+        try await writeLockedOut()
         if let waitingLines { throw waitingLines }
+    }
+
+    /// Tries those whose rows were locked: they end once the lock is gone, or are dropped when somebody else decided meanwhile.
+    private func writeLockedOut() async throws {
+        let now = MonotonicClock.now()
+        let outcomes = unwritten.withLock { $0.nextTry <= now ? $0.lockedOut : [] }
+        guard !outcomes.isEmpty else { return }
+        let locked = try await write(outcomes, skipsLocked: true)
+        unwritten.withLock { unwritten in
+            unwritten.lockedOut.removeAll { !locked.contains($0.run.id) }
+            unwritten.nextTry = MonotonicClock.now() + Self.lockedOutInterval
+        }
+        if locked.count < outcomes.count { onWritten(outcomes.contains { $0.run.isGated && !locked.contains($0.run.id) }) }
     }
 
     private func writeLogs() async throws {
@@ -119,7 +125,7 @@ final class OutcomeWriter: Sendable {
         for start in stride(from: 0, to: lines.count, by: Self.largestBatch) {
             let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
             do {
-                _ = try await repeatingConflicts { try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now())) }
+                try await repeatingConflicts { _ = try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now())) }
             } catch let error as PostgresError where error.refusesRows {
                 try await writeOneByOne(batch, from: start, of: lines)
             } catch {
@@ -143,10 +149,11 @@ final class OutcomeWriter: Sendable {
         }
     }
 
-    private func write(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)]) async throws {
+    /// Gives the runs whose rows somebody keeps locked: nothing was written of those.
+    private func write(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)], skipsLocked: Bool = false) async throws -> Set<ExecutionID> {
         var ends: [FinishedRun] = []
         var returns: [ReturnedRun] = []
-        var plans: [(run: ClaimedRun, children: [PlannedChild], unit: String)] = []
+        var plans: [PlannedRun] = []
         for (run, outcome) in outcomes {
             switch outcome {
             case .succeeded(let metrics):
@@ -162,25 +169,32 @@ final class OutcomeWriter: Sendable {
             case .interrupted(let error, let delay):
                 returns.append(ReturnedRun(run: run, attemptOutcome: "INTERRUPTED", error: error.details(for: run), delay: delay))
             case .fannedOut(let children, let unit):
-                plans.append((run, children, unit))
+                plans.append(PlannedRun(run: run, children: children, unit: unit))
             case .fencedOff:
                 break
             }
         }
         // Sorted by id: two writers that meet the same rows lock them in the same order.
-        try await writeAll(ends.sorted { $0.run.id < $1.run.id }, QueueStatements.finish) { end, error in Self.refused(end.run, error) }
-        try await writeAll(returns.sorted { $0.run.id < $1.run.id }, QueueStatements.giveBack) { returned, _ in
-            ReturnedRun(run: returned.run, attemptOutcome: returned.attemptOutcome, error: "{}", delay: returned.delay)
+        var locked = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, QueueStatements.finish, skipsLocked) { end, error in
+            Self.refused(end.run, error)
         }
+        locked.formUnion(
+            try await writeAll(returns.sorted { $0.run.id < $1.run.id }, QueueStatements.giveBack, skipsLocked) { returned, _ in
+                ReturnedRun(run: returned.run, attemptOutcome: returned.attemptOutcome, error: "{}", delay: returned.delay)
+            })
         for plan in plans {
             do {
-                _ = try await repeatingConflicts {
-                    try await self.pool.query(QueueStatements.fanOut(plan.run, children: plan.children, unit: plan.unit))
-                }
+                locked.formUnion(try await execute([plan], Self.fanOut, skipsLocked))
             } catch let error as PostgresError where error.refusesRows {
-                try await writeAll([Self.refused(plan.run, error)], QueueStatements.finish) { end, _ in end }
+                locked.formUnion(
+                    try await writeAll([Self.refused(plan.run, error)], QueueStatements.finish, skipsLocked) { end, _ in end })
             }
         }
+        return locked
+    }
+
+    private static func fanOut(_ plans: [PlannedRun], _ locks: RowLocks) -> SQL {
+        QueueStatements.fanOut(plans[0].run, children: plans[0].children, unit: plans[0].unit, locks)
     }
 
     /// The end of a run whose result PostgreSQL does not take.
@@ -189,28 +203,58 @@ final class OutcomeWriter: Sendable {
         return FinishedRun(run: run, status: "FAILED", attemptOutcome: "FAILED", metrics: nil, error: failure.details(for: run))
     }
 
-    /// One statement for all; when the database refuses it, one for each, so that a single bad row never stops the rest (R08).
-    private func writeAll<Item>(
-        _ items: [Item], _ statement: ([Item]) -> SQL, instead: (Item, PostgresError) -> Item
-    ) async throws {
-        guard !items.isEmpty else { return }
+    /// One statement for all; when the database refuses it, one for each, so that a single bad row never stops the rest (R08). Gives the runs
+    /// whose rows are locked.
+    private func writeAll<Item: RunEnd>(
+        _ items: [Item], _ statement: ([Item], RowLocks) -> SQL, _ skipsLocked: Bool,
+        instead: (Item, PostgresError) -> Item
+    ) async throws -> Set<ExecutionID> {
+        guard !items.isEmpty else { return [] }
         do {
-            _ = try await repeatingConflicts { try await self.pool.query(statement(items)) }
+            return try await execute(items, statement, skipsLocked)
         } catch let error as PostgresError where error.refusesRows && items.count > 1 {
-            for item in items { try await writeAll([item], statement, instead: instead) }
+            var locked: Set<ExecutionID> = []
+            for item in items { locked.formUnion(try await writeAll([item], statement, skipsLocked, instead: instead)) }
+            return locked
         } catch let error as PostgresError where error.refusesRows {
             logger.error("PostgreSQL refused the end of a run", ["error": "\(error)"])
             do {
-                _ = try await repeatingConflicts { try await self.pool.query(statement([instead(items[0], error)])) }
+                return try await execute([instead(items[0], error)], statement, skipsLocked)
             } catch let error as PostgresError where error.refusesRows {
                 // Its row stays as it is and is given back when this worker looks for rows that it does not know.
                 logger.error("PostgreSQL refuses every end of a run", ["error": "\(error)"])
+                return []
             }
         }
     }
 
+    /// All in one statement. When that waited too long for a lock, those that nobody has locked; gives the others.
+    private func execute<Item: RunEnd>(
+        _ items: [Item], _ statement: ([Item], RowLocks) -> SQL, _ skipsLocked: Bool
+    ) async throws -> Set<ExecutionID> {
+        if !skipsLocked {
+            do {
+                try await repeatingConflicts { _ = try await self.pool.query(statement(items, .waitsShortly)) }
+                return []
+            } catch let error as PostgresError where error.sqlState == "55P03" {
+                logger.warning("the ends of runs wait for a lock; those that nobody has locked are written", ["runs": "\(items.count)"])
+            }
+        }
+        var locked: Set<ExecutionID> = []
+        try await repeatingConflicts {
+            locked = try await self.pool.transaction { transaction in
+                let rows = try await transaction.query(QueueStatements.lockUnlocked(items.map(\.run)))
+                let free = Set(rows.compactMap { $0["is_free"] == "t" ? $0["id"] : nil })
+                let writable = items.filter { free.contains($0.run.id) }
+                if !writable.isEmpty { _ = try await transaction.query(statement(writable, .holds(free))) }
+                return Set(rows.compactMap { $0["is_free"] == "f" ? $0["id"] : nil })
+            }
+        }
+        return locked
+    }
+
     /// Repeats a statement after a deadlock or a serialisation failure, and after making the day's partition when it was missing.
-    private func repeatingConflicts(_ body: () async throws -> PostgresRows) async throws -> PostgresRows {
+    private func repeatingConflicts(_ body: () async throws -> Void) async throws {
         var tries = 0
         while true {
             do {

@@ -28,20 +28,46 @@ enum QueueStatements {
             """
     }
 
-    static func finish(_ ends: [FinishedRun]) -> SQL {
-        let parents = Array(Set(ends.compactMap(\.run.parentID)))
-        return """
-            SELECT unnest(finish_executions(\(ends.map(\.run.id))::uuid[], \(ends.map(\.run.token))::bigint[], \(ends.map(\.status))::text[],
-              \(ends.map(\.attemptOutcome))::text[], \(ends.map(\.metrics))::jsonb[], \(ends.map(\.error))::jsonb[], \(parents)::uuid[],
-              \(ends.contains { $0.run.isGated })))::text AS id
-            """
+    private static let patience: SQL = "patience AS MATERIALIZED (SELECT set_config('lock_timeout', '200ms', true))"
+
+    /// A statement of one function's result, which is called when its patience is set.
+    private static func select(_ result: SQL, _ locks: RowLocks) -> SQL {
+        guard case .waitsShortly = locks else { return "SELECT \(result)" }
+        return "WITH \(patience) SELECT \(result) FROM patience"
     }
 
-    static func giveBack(_ returns: [ReturnedRun]) -> SQL {
-        """
-        SELECT unnest(return_executions(\(returns.map(\.run.id))::uuid[], \(returns.map(\.run.token))::bigint[],
-          \(returns.map(\.attemptOutcome))::text[], \(returns.map(\.error))::jsonb[], \(returns.map(\.delay))::interval[]))::text AS id
-        """
+    static func finish(_ ends: [FinishedRun], _ locks: RowLocks = .waits) -> SQL {
+        let parents = Array(Set(ends.compactMap(\.run.parentID)).filter(locks.holds))
+        return select(
+            """
+            unnest(finish_executions(\(ends.map(\.run.id))::uuid[], \(ends.map(\.run.token))::bigint[], \(ends.map(\.status))::text[],
+              \(ends.map(\.attemptOutcome))::text[], \(ends.map(\.metrics))::jsonb[], \(ends.map(\.error))::jsonb[], \(parents)::uuid[],
+              \(ends.contains { $0.run.isGated })))::text AS id
+            """, locks)
+    }
+
+    static func giveBack(_ returns: [ReturnedRun], _ locks: RowLocks = .waits) -> SQL {
+        select(
+            """
+            unnest(return_executions(\(returns.map(\.run.id))::uuid[], \(returns.map(\.run.token))::bigint[],
+              \(returns.map(\.attemptOutcome))::text[], \(returns.map(\.error))::jsonb[], \(returns.map(\.delay))::interval[]))::text AS id
+            """, locks)
+    }
+
+    /// Locks the rows of these runs and of their parents, in order of id, but for those that somebody else has locked. Gives what is locked now
+    /// (`is_free`) and the runs that are still ours and whose rows somebody has.
+    static func lockUnlocked(_ runs: [ClaimedRun]) -> SQL {
+        let all = Set(runs.map(\.id) + runs.compactMap(\.parentID)).sorted()
+        return """
+            WITH \(patience),
+            free AS MATERIALIZED (
+              SELECT l.id FROM patience, job_live AS l WHERE l.id = ANY (\(all)::uuid[]) ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
+            )
+            SELECT id::text AS id, true AS is_free FROM free
+            UNION ALL
+            SELECT l.id::text, false FROM unnest(\(runs.map(\.id))::uuid[], \(runs.map(\.token))::bigint[]) AS f(id, token)
+            JOIN job_live AS l ON l.id = f.id AND l.token = f.token AND l.status = 'RUNNING' WHERE l.id NOT IN (SELECT id FROM free)
+            """
     }
 
     /// Gives rows back that this worker holds by the database's word alone.
@@ -53,11 +79,12 @@ enum QueueStatements {
         """
     }
 
-    static func fanOut(_ run: ClaimedRun, children: [PlannedChild], unit: String) -> SQL {
-        """
-        SELECT fan_out(\(run.id)::uuid, \(run.token), \(unit), \(children.map(\.params.text))::jsonb[], \(children.map(\.storeID))::int[],
-          \(children.map(\.registration))::text[], \(children.map(\.sourceID))::int[], \(children.map(\.targetID))::int[]) AS held
-        """
+    static func fanOut(_ run: ClaimedRun, children: [PlannedChild], unit: String, _ locks: RowLocks = .waits) -> SQL {
+        select(
+            """
+            fan_out(\(run.id)::uuid, \(run.token), \(unit), \(children.map(\.params.text))::jsonb[], \(children.map(\.storeID))::int[],
+              \(children.map(\.registration))::text[], \(children.map(\.sourceID))::int[], \(children.map(\.targetID))::int[]) AS held
+            """, locks)
     }
 
     /// Lines whose run still holds its token; `ages` tells how long ago each was written, for only the database's clock counts.
@@ -103,6 +130,11 @@ enum QueueStatements {
         "UPDATE workers SET lease_until = clock_timestamp(), heartbeat_at = clock_timestamp(), running = 0 WHERE id = \(worker)::uuid"
     }
 
+    /// Notes the server's time; how far its clock jumped since somebody did, in seconds, negative when it was set back.
+    static func followClock(every interval: Duration) -> SQL {
+        "SELECT extract(epoch FROM follow_clock(\(interval)::interval))::float8 AS jump"
+    }
+
     static let createPartitions: SQL = "SELECT create_partitions()"
     static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"
@@ -118,7 +150,7 @@ enum QueueStatements {
     /// is left alone.
     static let endLostTransactions: SQL = """
         SELECT count(pg_terminate_backend(a.pid)) AS ended FROM workers AS w JOIN pg_stat_activity AS a ON right(a.application_name, 36) = w.id::text
-        WHERE w.lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + w.lease AND a.xact_start < w.lease_until
+        WHERE is_lease_over(w.lease_until, w.lease) AND a.xact_start < w.lease_until
           AND a.datname = current_database() AND a.usename = current_user
         """
 

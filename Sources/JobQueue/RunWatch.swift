@@ -61,8 +61,9 @@ struct RunWatch: Sendable {
     }
 
     private func stopLostRuns() async {
+        var looks = PollTimes(every: Self.lookInterval)
         while !Task.isCancelled {
-            let isCancellation = await wakeup.wait(upTo: Self.lookInterval)
+            let isCancellation = await wakeup.wait(upTo: looks.wait())
             // Quick runs end before anybody could take them away; only a cancellation may mean one of them.
             let held = slots.held().filter { isCancellation || ($0.runningFor ?? .zero) > .milliseconds(300) }.map(\.run)
             guard !held.isEmpty else { continue }
@@ -77,8 +78,9 @@ struct RunWatch: Sendable {
 
     private func giveBackUnknownRows() async {
         var suspects: [HeldRow: Int] = [:]
+        var looks = PollTimes(every: Self.reconciliationInterval)
         while !Task.isCancelled {
-            _ = await Wakeup().wait(upTo: Self.reconciliationInterval)
+            _ = await Wakeup().wait(upTo: looks.wait())
             suspects = await giveBackUnknownRows(suspects: suspects)
         }
     }

@@ -155,6 +155,7 @@ package struct Worker: Sendable {
         repeat {
             // A statement alone waits for an absent database longer than a service manager waits for us.
             try? await withDeadline(deadline - MonotonicClock.now()) { try await outcomes.writeOnce() }
+            if outcomes.unwrittenCount > 0 { _ = await Wakeup().wait(upTo: .milliseconds(50)) }
         } while outcomes.unwrittenCount > 0 && MonotonicClock.now() < deadline
         if outcomes.unwrittenCount > 0 {
             logger.error("the ends of runs could not be written; other workers will run them again", ["runs": "\(outcomes.unwrittenCount)"])

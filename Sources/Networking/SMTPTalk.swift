@@ -80,6 +80,8 @@ final class SMTPTalk: Sendable {
         switch code {
         // A server that says no to everybody, as when it is full or being moved, may say yes later.
         case 500...599 where step == .connection: return (.deferred, code)
+        // An enhanced code that contradicts it (RFC 3463): "535 4.7.8 try again later".
+        case 500...599 where reply?.text.dropFirst(4).hasPrefix("4.") == true: return (.deferred, code)
         case 500...599: return (.refused, code)
         case 400...499: return (.deferred, code)
         default: return (handsOver ? .unknownFate : .unreachable, nil)

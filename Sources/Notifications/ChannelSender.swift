@@ -75,7 +75,7 @@ struct ChannelSender: Sendable {
             do {
                 guard let reading = try await DeliveryReader(pool: pool).read(claimed) else { return false }
                 told = reading.told
-                outcome = await deliver(message(reading), through: channel)
+                outcome = await deliver(message(reading, claimed), through: channel)
             } catch {
                 guard !Task.isCancelled else { return true }
                 outcome = .retry(reason: "what it tells could not be read: \(error)")
@@ -91,7 +91,7 @@ struct ChannelSender: Sendable {
         return false
     }
 
-    private func message(_ reading: DeliveryReader.Reading) -> NotificationMessage {
+    private func message(_ reading: DeliveryReader.Reading, _ claimed: ClaimedDeliveries) -> NotificationMessage {
         let written =
             switch reading.content {
             case .single(let delivery): writer.write(delivery)
@@ -99,7 +99,19 @@ struct ChannelSender: Sendable {
             case .test: writer.test(channel: "")
             }
         return NotificationMessage(
-            content: reading.content, subject: written.subject, text: written.text, reached: reading.reached, now: reading.now)
+            content: reading.content, subject: written.subject, text: written.text, reached: reading.reached, now: reading.now,
+            remember: { recipient in await remember(recipient, claimed) })
+    }
+
+    /// Also in a process that is told to leave. What cannot be stored now is stored with the outcome, if the process lives so long.
+    private func remember(_ recipient: String, _ claimed: ClaimedDeliveries) async {
+        await Task {
+            do {
+                _ = try await pool.query(DeliveryStatements.reached(claimed, recipient: recipient))
+            } catch {
+                logger.warning("who has a message could not be recorded yet", ["channel": "\(channelID)", "error": "\(error)"])
+            }
+        }.value
     }
 
     /// Follows a chat that moved once; at most `patience` each time.

@@ -80,6 +80,7 @@ package final class DeliveryLoop: Sendable {
     private func look(until shutdown: ShutdownSignal) async {
         var lastGivingUp: Duration?
         var lastHousekeeping = MonotonicClock.now()
+        var looks = PollTimes(every: Self.lateInterval)
         while !shutdown.isRequested && !Task.isCancelled {
             do {
                 try await late.runOnce()
@@ -95,7 +96,7 @@ package final class DeliveryLoop: Sendable {
             } catch {
                 if !Task.isCancelled { logger.warning("could not look for what is late; trying again", ["error": "\(error)"]) }
             }
-            await pause(Self.lateInterval * Double.random(in: 0.8...1), until: shutdown, wakes: false)
+            await pause(looks.wait(), until: shutdown, wakes: false)
         }
     }
 
@@ -109,6 +110,7 @@ package final class DeliveryLoop: Sendable {
 
     private func turn(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async {
         var failures = 0
+        var looks = PollTimes(every: Self.pollInterval)
         while !shutdown.isRequested && !Task.isCancelled {
             do {
                 try await startSenders(until: shutdown, start: start)
@@ -119,7 +121,7 @@ package final class DeliveryLoop: Sendable {
                     logger.warning("could not look for deliveries; trying again", ["error": "\(error)", "tries": "\(failures)"])
                 }
             }
-            await pause(Self.pollInterval * Double.random(in: 0.85...1), until: shutdown)
+            await pause(looks.wait(), until: shutdown)
         }
     }
 

@@ -59,29 +59,50 @@ struct DeliveryReader: Sendable {
         let id: String = try row.get("execution_id")
         let details: JSONValue = (try? row.get("error_details")) ?? .null
         let metrics: JSONValue = (try? row.get("metrics")) ?? .null
+        let progress: JSONValue = (try? row.get("progress")) ?? .null
+        let counts = ExecutionCounts(metrics)
+        let job = try Self.job(row)
         let failedChildren: Int = try row.get("failed_children")
         var parts: [FailedPart] = []
+        var clubToday: ClubToday?
         if event == .failure {
+            if job.type == "SYNC_PRODUCTS" { clubToday = await self.clubToday(of: id) }
             parts = try await pool.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
         }
         let more = failedChildren == 0 ? details["more"]?.intValue ?? 0 : 0
         return ExecutionFacts(
-            job: try Self.job(row), id: id, status: row["status"], scheduledFor: try row.getIfPresent("scheduled_for"),
-            startedAt: try row.getIfPresent("started_at"), finishedAt: try row.getIfPresent("finished_at"),
-            severity: metrics["severity"]?.stringValue, error: Self.reason(details), failedParts: parts,
-            failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren, counts: ExecutionCounts(metrics))
+            job: job, id: id, status: row["status"], scheduledFor: try row.getIfPresent("scheduled_for"),
+            wallTime: row["wall"].flatMap(WallTime.init), startedAt: try row.getIfPresent("started_at"),
+            finishedAt: try row.getIfPresent("finished_at"), severity: metrics["severity"]?.stringValue, error: Self.reason(details),
+            failedParts: parts, failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren,
+            partCount: counts.stores?.total ?? progress["total"]?.intValue, clubToday: clubToday, counts: counts)
+    }
+
+    /// Nil also when it cannot be read: a message without this line is better than none.
+    private func clubToday(of execution: String) async -> ClubToday? {
+        guard let rows = try? await pool.query(DeliveryStatements.clubToday(of: execution)), !rows.isEmpty else { return nil }
+        var today = ClubToday()
+        for row in rows {
+            let count = (try? row.get("count", as: Int.self)) ?? 0
+            switch row["state"] {
+            case "VERIFIED": today.published += count
+            case "SENT": today.unverified += count
+            default: today.without += count
+            }
+        }
+        return today
     }
 
     private static func lateness(_ row: PostgresRow) throws -> LatenessFacts {
         let execution = row["found_execution_id"].flatMap { id in row["status"].map { (id: id, status: $0) } }
         return LatenessFacts(
-            job: try job(row), dueAt: try row.get("due_at"), dueText: row["due_text"] ?? "?",
+            job: try job(row), dueAt: try row.get("due_at"), dueWallTime: row["due_wall"].flatMap(WallTime.init),
             expectedWithin: .seconds(try row.getIfPresent("expected_within", as: Double.self) ?? 0),
             isScheduled: try row.getIfPresent("is_scheduled") ?? true, execution: execution)
     }
 
     private static func job(_ row: PostgresRow) throws -> JobFacts {
-        JobFacts(id: try row.getIfPresent("job_config_id") ?? 0, name: row["job_name"] ?? "?")
+        JobFacts(id: try row.getIfPresent("job_config_id") ?? 0, name: row["job_name"] ?? "?", type: row["job_type"])
     }
 
     private static func event(_ row: PostgresRow) throws -> NotificationEvent {
@@ -115,9 +136,12 @@ extension ExecutionCounts {
         if let counted = metrics["products"]?.objectValue {
             let rejected = counted["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.intValue ?? 0) } ?? 0
             products = Products(
-                fetched: counted["fetched"]?.intValue ?? 0, accepted: counted["accepted"]?.intValue ?? 0, rejected: rejected)
+                fetched: counted["fetched"]?.intValue ?? 0, accepted: counted["accepted"]?.intValue ?? 0, rejected: rejected,
+                uploaded: counted["uploaded"]?.intValue ?? 0, verified: counted["verified"]?.intValue ?? 0)
         }
         differences = metrics["differences"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        keptPartitions = metrics["skipped"]?.arrayValue?.count ?? 0
+        isDryRun = metrics["dry_run"]?.boolValue ?? false
         removed = metrics["removed"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
     }
 }

@@ -35,9 +35,10 @@ enum DeliveryStatements {
     static func facts(id: Int64) -> SQL {
         """
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
-          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.problem, d.due_at,
+          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.job_type, j.problem, d.due_at,
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled,
-          to_char(d.due_at AT TIME ZONE j.time_zone, 'DD/MM HH24:MI') AS due_text,
+          to_char(d.due_at AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS due_wall,
+          to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
           (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
@@ -64,6 +65,32 @@ enum DeliveryStatements {
         )
         SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message
         FROM (SELECT * FROM children UNION ALL SELECT * FROM named) AS p LEFT JOIN stores AS s ON s.id = p.store_id ORDER BY p.store_id NULLS LAST
+        """
+    }
+
+    /// How the stores that a sync failed for stand today, a row for each state of their newest campaign: its children's,
+    /// its own, or all that it was to plan. The view `store_status` says more and takes seconds where stores are many.
+    static func clubToday(of execution: String) -> SQL {
+        """
+        WITH e AS MATERIALIZED (
+          SELECT f.store_id, f.status, coalesce(nullif(f.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS chosen,
+            EXISTS (SELECT FROM job_finished AS k WHERE k.parent_id = f.id) AS is_planned
+          FROM job_finished AS f JOIN job_configurations AS j ON j.id = f.job_config_id WHERE f.id = \(execution)::uuid
+        ),
+        failed AS MATERIALIZED (
+          SELECT k.store_id FROM job_finished AS k WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED'
+          UNION SELECT e.store_id FROM e
+        )
+        SELECT coalesce(c.state, 'NONE') AS state, count(*) AS count FROM stores AS s
+        CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE store_time_zone(s.config))::date AS today OFFSET 0) AS d
+        LEFT JOIN LATERAL (
+          SELECT CASE status WHEN 'PLANNED' THEN 'SENT' ELSE status END AS state FROM campaigns
+          WHERE store_id = s.id AND day = d.today AND NOT dry_run
+            AND (status IN ('SENT', 'VERIFIED') OR (status = 'PLANNED' AND upload_started_at IS NOT NULL))
+          ORDER BY id DESC LIMIT 1) AS c ON true
+        WHERE s.active AND s.deleted_at IS NULL AND (s.id IN (SELECT f.store_id FROM failed AS f)
+          OR EXISTS (SELECT FROM e WHERE e.store_id IS NULL AND NOT e.is_planned AND (e.chosen IS NULL OR e.chosen @> to_jsonb(s.id))))
+        GROUP BY 1
         """
     }
 
@@ -103,7 +130,8 @@ enum DeliveryStatements {
     }
 
     /// Tried again after `delay`, until 24 h after it was raised. `pausesLane`: the other side asked for the pause; else the lane rests
-    /// when it failed three times in a row, longer each time, up to a minute.
+    /// when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too long,
+    /// or did not come so far as to ask, names nobody.
     static func retried(
         _ claimed: ClaimedDeliveries, delay: Duration, reason: String, reached: [String], lane: String, pausesLane: Bool
     ) -> SQL {
@@ -115,10 +143,20 @@ enum DeliveryStatements {
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )
-        UPDATE notification_deliveries AS n SET last_error = \(reason), reached = \(reached)::text[],
+        UPDATE notification_deliveries AS n SET last_error = \(reason),
+          reached = ARRAY(SELECT DISTINCT r.name FROM unnest(n.reached || \(reached)::text[]) AS r(name) ORDER BY r.name),
           status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
           next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))
         FROM h WHERE n.id = h.id
+        """
+    }
+
+    /// One more recipient has the message; how it ends is recorded later.
+    static func reached(_ claimed: ClaimedDeliveries, recipient: String) -> SQL {
+        """
+        WITH \(held(claimed))
+        UPDATE notification_deliveries AS n SET reached = n.reached || \(recipient)::text FROM h
+        WHERE n.id = h.id AND \(recipient)::text <> ALL (n.reached)
         """
     }
 

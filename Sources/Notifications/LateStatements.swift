@@ -15,6 +15,11 @@ enum LateStatements {
             WHERE j.expect_success_within IS NULL OR NOT j.active OR j.deleted_at IS NOT NULL) AS has_work
         """
 
+    /// For this transaction: where one job has most of the history, the planner would rather read all of it.
+    static let readByIndex: SQL = """
+        SELECT set_config('enable_seqscan', 'off', true) AS scans, set_config('enable_bitmapscan', 'off', true) AS bitmaps, set_config('jit', 'off', true) AS jit
+        """
+
     /// Makes the rows of jobs that are watched from now on, and forgets the others. A due time counts when its deadline comes after the
     /// expectation was set; a job without a pattern is measured from its last success, or from then.
     static let follow: SQL = """
@@ -24,9 +29,7 @@ enum LateStatements {
         )
         INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
         SELECT j.id, j.updated_at, CASE WHEN j.cron_pattern IS NOT NULL THEN j.updated_at - j.expect_success_within ELSE coalesce(
-            (SELECT max(f.finished_at) FROM job_finished AS f WHERE f.job_config_id = j.id AND f.parent_id IS NULL AND f.status = 'SUCCESS'
-              AND f.id >= uuid_v7_floor(j.updated_at - j.expect_success_within - interval '8 days')
-              AND f.finished_at > j.updated_at - j.expect_success_within), j.updated_at) END, '-infinity'
+            (SELECT max(s.at) FROM (\(successes(of: "j.id", after: "j.updated_at - j.expect_success_within"))) AS s), j.updated_at) END, '-infinity'
         FROM job_configurations AS j
         WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
           AND NOT EXISTS (SELECT FROM job_watches AS w WHERE w.job_config_id = j.id)
@@ -65,9 +68,10 @@ enum LateStatements {
               SELECT u.job, to_timestamp(u.due_at) FROM unnest(\(unticked.map(\.0))::int[], \(unticked.map(\.1))::bigint[]) AS u(job, due_at)
             ),
             done AS MATERIALIZED (
-              SELECT f.job_config_id AS job, f.scheduled_for, f.finished_at FROM job_finished AS f
-              WHERE f.id >= uuid_v7_floor((SELECT min(due_at) FROM due) - interval '1 day') AND f.parent_id IS NULL AND f.status = 'SUCCESS'
-                AND f.scheduled_for IS NOT NULL AND f.job_config_id = ANY (\(looks.map(\.jobConfigID))::int[])
+              SELECT f.* FROM (SELECT job, min(due_at) AS first FROM due GROUP BY job) AS d CROSS JOIN LATERAL (
+                SELECT x.job_config_id AS job, x.scheduled_for, x.finished_at FROM job_finished AS x
+                WHERE x.job_config_id = d.job AND x.id >= uuid_v7_floor(d.first - interval '1 hour') AND x.parent_id IS NULL AND x.status = 'SUCCESS'
+                  AND x.scheduled_for IS NOT NULL OFFSET 0) AS f
             ),
             late AS (
               SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE l.paused_at IS NULL AND NOT EXISTS (
@@ -90,9 +94,7 @@ enum LateStatements {
           FROM job_watches AS w JOIN job_configurations AS j ON j.id = w.job_config_id WHERE w.job_config_id = ANY (\(jobs)::int[])
         ),
         done AS MATERIALIZED (
-          SELECT f.job_config_id AS job, f.finished_at AS at FROM job_finished AS f JOIN l ON l.job = f.job_config_id
-          WHERE f.id >= uuid_v7_floor((SELECT min(watched_through) FROM l) - interval '8 days') AND f.parent_id IS NULL AND f.status = 'SUCCESS'
-            AND f.finished_at > l.watched_through
+          SELECT l.job, s.at FROM l CROSS JOIN LATERAL (\(successes(of: "l.job", after: "l.watched_through"))) AS s
         ),
         chain AS MATERIALIZED (
           SELECT job, at, lead(at) OVER (PARTITION BY job ORDER BY at) AS next
@@ -111,6 +113,18 @@ enum LateStatements {
             ELSE clock_timestamp() + l.within END
         FROM l JOIN (SELECT job, max(at) AS at FROM chain GROUP BY job) AS newest USING (job) WHERE w.job_config_id = l.job
         RETURNING (SELECT count(*) FROM late) AS late
+        """
+    }
+
+    /// When top-level executions of a job succeeded after a moment: those that lived an hour at most by their id, the others by their end.
+    private static func successes(of job: SQL, after moment: SQL) -> SQL {
+        """
+        SELECT f.finished_at AS at FROM job_finished AS f WHERE f.job_config_id = \(job) AND f.parent_id IS NULL AND f.status = 'SUCCESS'
+          AND f.finished_at > \(moment) AND f.id >= uuid_v7_floor(\(moment) - interval '1 hour')
+        UNION ALL
+        SELECT f.finished_at FROM (
+          SELECT * FROM job_finished AS x WHERE x.finished_at > \(moment) AND x.finished_at - x.created_at > interval '1 hour' OFFSET 0) AS f
+        WHERE f.job_config_id = \(job) AND f.parent_id IS NULL AND f.status = 'SUCCESS' AND f.id < uuid_v7_floor(\(moment) - interval '1 hour')
         """
     }
 

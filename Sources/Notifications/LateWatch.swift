@@ -21,7 +21,10 @@ struct LateWatch: Sendable {
     @discardableResult
     func runOnce() async throws -> Int {
         guard try await pool.query(LateStatements.glance).first?.get("has_work") ?? false else { return 0 }
-        _ = try await pool.query(LateStatements.follow)
+        try await pool.transaction { transaction in
+            _ = try await transaction.query(LateStatements.readByIndex)
+            _ = try await transaction.query(LateStatements.follow)
+        }
         var late = 0
         while true {
             let (looked, found) = try await pool.transaction { transaction in try await Self.judge(in: transaction) }
@@ -33,6 +36,7 @@ struct LateWatch: Sendable {
     }
 
     private static func judge(in transaction: PostgresTransaction) async throws -> (looked: Int, late: Int) {
+        _ = try await transaction.query(LateStatements.readByIndex)
         let rows = try await transaction.query(LateStatements.watches(limit: batch))
         guard !rows.isEmpty else { return (0, 0) }
         var scheduled: [LateLook] = []

@@ -43,7 +43,7 @@ extension PartnerConnection {
     func refusal(_ response: HTTPResponse, status: Int? = nil, messages: [String] = [], purpose: String) -> PartnerFailure {
         let status = status ?? response.status
         if (300...399).contains(status) { return redirect(response, purpose: purpose) }
-        var wait = response.headers["retry-after"].flatMap { RetryAfter.duration($0) }
+        var wait = RetryAfter.duration(of: response)
         if status == 429 { wait = wait ?? Permanence.defaultRateLimitWait }
         let detail = PartnerMessages.joined(messages, redactor: redactor)
         return PartnerFailure(

@@ -84,7 +84,8 @@ final class ChannelSandbox: Sendable {
 
 /// A message about an execution of which a store with an awkward name failed.
 func failureMessage(
-    lines: [MessageText.Line]? = nil, subject: String = "sync-products falhou", reached: Set<String> = [], secondsLater: Double = 0
+    lines: [MessageText.Line]? = nil, subject: String = "sync-products falhou", reached: Set<String> = [], secondsLater: Double = 0,
+    remember: @escaping @Sendable (String) async -> Void = { _ in }
 ) -> NotificationMessage {
     var counts = ExecutionCounts()
     counts.stores = .init(total: 3, succeeded: 2, skipped: 0, failed: 1)
@@ -104,7 +105,7 @@ func failureMessage(
             [.init("chimera execution show 019aa000-0000-7000-8000-000000000001", .code)],
         ])
     return NotificationMessage(
-        content: .single(delivery), subject: subject, text: text, reached: reached, now: Date() + secondsLater)
+        content: .single(delivery), subject: subject, text: text, reached: reached, now: Date() + secondsLater, remember: remember)
 }
 
 extension DeliveryOutcome {

@@ -1,6 +1,7 @@
 import Foundation
 import Networking
 import Runtime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -107,7 +108,7 @@ struct EmailChannelTests {
     @Test(
         "What may pass is tried again, and never tells the password",
         arguments: [
-            "greeting-421", "greeting-554", "auth-535", "auth-454", "sender-550", "data-554", "message-452", "drop-in-data",
+            "greeting-421", "greeting-554", "auth-454", "sender-550", "data-554", "message-452", "drop-in-data",
         ])
     func passing(_ fault: String) async throws {
         let sandbox = try await ChannelSandbox("smtp-" + fault)
@@ -117,12 +118,44 @@ struct EmailChannelTests {
         #expect(try await !sandbox.mails.contains { $0["kept"] == true })
     }
 
+    @Test("A login that is refused switches the channel off, and never tells the password; one that somebody else got through does not")
+    func loginRefused() async throws {
+        let sandbox = try await ChannelSandbox()
+        let outcome = await email.deliver(failureMessage(), through: sandbox.email(["password": "wrong-password"]))
+        #expect(outcome.isSwitchedOff && outcome.reason.contains("535") && !outcome.reason.contains("wrong-password"), "\(outcome)")
+        try await sandbox.setFaults("smtp-auth-535:1x")
+        let mixed = await email.deliver(failureMessage(), through: sandbox.email(to: ["a@example.com", "b@example.com"]))
+        #expect(mixed.isRetry && mixed.reached.count == 1, "\(mixed)")
+        let configuration = try EmailConfiguration(sandbox.email())
+        func ended(_ failures: (MailFailure.Step, Int)...) -> DeliveryOutcome {
+            let results = failures.map {
+                MailRound.Result(
+                    recipient: "r@example.com", failure: MailFailure(kind: .refused, step: $0.0, reply: $0.1, message: "no: \($0.1)"))
+            }
+            return EmailChannel.outcome(results, configuration, reached: [])
+        }
+        for code in [534, 535, 538] { #expect(ended((.login, code), (.login, code)).isSwitchedOff) }
+        #expect(ended((.login, 503)).isRetry && ended((.recipient, 550), (.login, 535)).isRetry)
+    }
+
+    @Test("Everybody who has the mail is remembered before the next one is served, unless there is nobody else")
+    func remembering() async throws {
+        let sandbox = try await ChannelSandbox("smtp-recipient-550@x@example.com", "smtp-recipient-451@y@example.com")
+        let recipients = ["a@example.com", "x@example.com", "y@example.com", "b@example.com"]
+        let remembered = Mutex<[String]>([])
+        let message = failureMessage(remember: { recipient in remembered.withLock { $0.append(recipient) } })
+        _ = await email.deliver(message, through: sandbox.email(to: recipients))
+        #expect(remembered.withLock { $0 }.sorted() == ["a@example.com", "b@example.com"])
+        _ = await email.deliver(message, through: sandbox.email(to: ["c@example.com"]))
+        #expect(remembered.withLock { $0 }.count == 2)
+    }
+
     @Test("A server that refuses the login is not asked again for every recipient")
     func oneLogin() async throws {
         let sandbox = try await ChannelSandbox()
         let recipients = (1...40).map { "r\($0)@example.com" }
         let outcome = await email.deliver(failureMessage(), through: sandbox.email(to: recipients, ["password": "wrong-password"]))
-        #expect(outcome.isRetry && outcome.reason.contains("535"), "\(outcome)")
+        #expect(outcome.isSwitchedOff && outcome.reason.contains("535"), "\(outcome)")
         #expect(try await sandbox.mailCommands.filter { $0.hasPrefix("AUTH") }.count <= 4)
     }
 

@@ -81,7 +81,8 @@ struct WebhookChannelTests {
                 "execution.started", "execution.succeeded", "execution.failed", "execution.warning", "execution.recovered",
             ])
         let late = LatenessFacts(
-            job: job, dueAt: Date(timeIntervalSince1970: 60), dueText: "", expectedWithin: .seconds(3000), isScheduled: true, execution: nil
+            job: job, dueAt: Date(timeIntervalSince1970: 60), dueWallTime: WallTime("2026-07-27 05:00"), expectedWithin: .seconds(3000),
+            isScheduled: true, execution: nil
         )
         #expect(type(.late, .lateness(late)) == "job.late")
         #expect(type(.failure, .schedule(ScheduleFacts(job: job, problem: "no"))) == "job.problem")

@@ -12,6 +12,8 @@ struct Oracle {
     var committed: Int?
     /// What was seen while the scenario ran.
     var watch: Watch?
+    /// The server's clock was set back, so moments before and after it cannot be compared; tokens tell the order of attempts all the same.
+    var clockWentBack = false
 
     /// Waits until nothing is live any more, then judges; every violation stands in the error.
     func drainAndJudge(within limit: Duration = .seconds(90)) async throws {
@@ -32,7 +34,7 @@ struct Oracle {
     func violations() async throws -> [String] {
         var found: [String] = []
         let promises = Self.promises + (try await Witness.isPresent(in: rig) ? Witness.promises : [])
-        for promise in promises {
+        for promise in promises where !(clockWentBack && promise.comparesAttempts) {
             let broken: String? = try await rig.pool.query(
                 "SELECT string_agg(what, ', ') AS value FROM (\(unsafe: promise.query) LIMIT 5) AS q"
             ).first?["value"]

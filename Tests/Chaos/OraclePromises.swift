@@ -27,7 +27,7 @@ extension Oracle {
                 WHERE finished_at IS NULL OR finished_at < started_at OR status = 'FAILED' AND error_details ->> 'code' IS NULL
                 """),
         Promise(
-            "the attempts of an execution never overlap",
+            "the attempts of an execution never overlap", comparesAttempts: true,
             breaks: """
                 SELECT execution_id || ' attempt ' || attempt AS what FROM (
                   SELECT execution_id, attempt, started_at, lag(finished_at) OVER (PARTITION BY execution_id ORDER BY attempt) AS earlier_end

@@ -109,9 +109,12 @@ struct Promise: Sendable {
     let sentence: String
     /// Names what breaks it in a column `what`; no row: it holds.
     let query: String
+    /// Compares the moments of one attempt with those of another.
+    let comparesAttempts: Bool
 
-    init(_ sentence: String, breaks query: String) {
+    init(_ sentence: String, comparesAttempts: Bool = false, breaks query: String) {
         self.sentence = sentence
+        self.comparesAttempts = comparesAttempts
         self.query = query
     }
 }

@@ -32,7 +32,8 @@ struct ChannelCommandTests {
     @Test("a channel is added, listed, shown without its secrets, edited and removed")
     func rows() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
-            let config = #"{"url": "https://a.example/x", "secret": ["geheim-1", "geheim-2"], "headers": {"Authorization": "geheim-3"}}"#
+            let config =
+                #"{"url": "https://a.example/x", "secret": ["geheim1geheim1geheim1geheim1gehei", "geheim2geheim2geheim2geheim2gehei"], "headers": {"Authorization": "geheim-3"}}"#
             try await database.done("channel", "add", "painel", "--type", "WEBHOOK", "--config", "-", input: config)
             let shown = try await database.done("channel", "show", "painel", "--json")
             #expect(!shown.text.contains("geheim") && shown.text.contains("https://a.example/x"))
@@ -107,7 +108,11 @@ struct ChannelCommandTests {
             let refused = try await database.chimera("channel", "test", "bot")
             expectRefusal(refused, 78, "the bot token is not accepted (401 Unauthorized)", of: [])
             #expect(!refused.error.contains("geheim"))
-            try await database.done("channel", "edit", "bot", "--config", #"{"chat_id": "1"}"#)
+            try await database.refused(
+                65, "config.bot_token is missing; a TELEGRAM channel needs bot_token, chat_id", "channel", "edit", "bot", "--config",
+                #"{"chat_id": "1"}"#)
+            try await database.done("integration", "add", "empty", "--type", "TELEGRAM")
+            try await database.done("channel", "edit", "bot", "--config", #"{"chat_id": "1", "integration": "empty"}"#)
             try await database.refused(78, "config.bot_token is missing", "channel", "test", "bot")
             #expect(try await database.done("channel", "show", "bot", "--json").json["active"] == true)
         }
@@ -135,8 +140,8 @@ struct ChannelCommandTests {
     func notify() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
             try await database.done("job", "add", "drill", "--type", "NOOP")
-            try await database.done("channel", "add", "a", "--type", "TELEGRAM")
-            try await database.done("channel", "add", "b", "--type", "EMAIL")
+            try await database.done("channel", "add", "a", "--type", "TELEGRAM", "--config", #"{"integration": "i"}"#)
+            try await database.done("channel", "add", "b", "--type", "EMAIL", "--config", #"{"integration": "i"}"#)
             #expect(try await database.done("job", "show", "drill", "--json").json["notifications"] == [])
             let first = try await database.chimera("job", "notify", "drill", "a", "--on", "recovery,Failure")
             #expect(first.exitCode == 0 && first.text == "job \"drill\" tells channel \"a\" of failure, recovery")

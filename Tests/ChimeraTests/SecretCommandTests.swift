@@ -77,7 +77,8 @@ struct SecretCommandTests {
                 """
             // The envelope above.
             _ = try await database.pool.query("\(unsafe: keys)")
-            let channel = #"{"secret": ["\#(secrets[2])", "plain"], "text": "say \"\#(secrets[2])\""}"#
+            let channel =
+                #"{"url": "https://a.example", "secret": ["\#(secrets[2])", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "ca_file": "say \"\#(secrets[2])\""}"#
             _ = try await database.pool.query(
                 "INSERT INTO notification_channels (name, type, config) VALUES ('c', 'WEBHOOK', \(channel)::jsonb)")
             _ = try await database.pool.query(
@@ -106,7 +107,7 @@ struct SecretCommandTests {
             try file.write(new)
             let alone = try await database.chimera("secret", "rotate", environment: file.environment)
             #expect(alone.exitCode == 0 && alone.text == "key \(id(of: new)): 0 secrets encrypted again in 0 rows, 392 were already")
-            let untouched = try await database.pool.query("SELECT config ->> 'text' AS text FROM notification_channels").first?["text"]
+            let untouched = try await database.pool.query("SELECT config ->> 'ca_file' AS text FROM notification_channels").first?["text"]
             #expect(untouched == "say \"\(secrets[2])\"")
         }
     }

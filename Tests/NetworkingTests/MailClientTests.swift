@@ -115,7 +115,7 @@ struct MailClientTests {
         arguments: [
             ("CONNECT", "554 no service", MailFailure.Kind.deferred, MailFailure.Step.connection),
             ("CONNECT", "421 busy", .deferred, .connection), ("AUTH", "535 5.7.8 no", .refused, .login),
-            ("AUTH", "454 later", .deferred, .login),
+            ("AUTH", "454 later", .deferred, .login), ("AUTH", "535 4.7.8 ask again", .deferred, .login),
             ("MAIL", "550 not you", .refused, .sender), ("MAIL", "451 later", .deferred, .sender),
             ("RCPT", "550 5.1.1 unknown", .refused, .recipient), ("RCPT", "451 4.7.1 greylisted", .deferred, .recipient),
             ("DATA", "554 no", .refused, .message), (".", "554 5.7.1 spam", .refused, .message), (".", "452 full", .deferred, .message),

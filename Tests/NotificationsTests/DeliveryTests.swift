@@ -201,6 +201,47 @@ import Testing
         }
     }
 
+    @Test("a recipient that has the message is on record while others are served, once, and no longer when the claim is another's")
+    func remembered() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            try await outbox.complete(try await outbox.addJob(), as: "FAILED")
+            let seen = Mutex<[String]>([])
+            let transport = FakeTransport(folds: true) { message, _ in
+                for _ in 1...2 { await message.remember("a@example.org") }
+                let first = try? await outbox.text("SELECT status || reached::text FROM notification_deliveries")
+                try? await outbox.run("UPDATE notification_deliveries SET claim = claim + 1")
+                await message.remember("b@example.org")
+                let second = try? await outbox.text("SELECT status || reached::text FROM notification_deliveries")
+                seen.withLock { $0 = [first, second].compactMap { $0 } }
+                return .sent()
+            }
+            _ = try await outbox.sender(channel, transport).turn()
+            #expect(seen.withLock { $0 } == ["PENDING{a@example.org}", "PENDING{a@example.org}"])
+        }
+    }
+
+    @Test("an attempt that does not come to its recipients forgets nobody who has the message already")
+    func reachedStays() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            try await outbox.complete(try await outbox.addJob(), as: "FAILED")
+            let answers = Answers(
+                .retry(reason: "b is busy", reached: ["b@example.org", "a@example.org"]), .retry(reason: "it took too long"),
+                .retry(reason: "c is busy", reached: ["a@example.org", "d@example.org"]), .sent())
+            let transport = FakeTransport(folds: true) { _, _ in answers.next }
+            let sender = outbox.sender(channel, transport)
+            for _ in 1...4 {
+                try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp()")
+                try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}', paused_until = NULL")
+                _ = try await sender.turn()
+            }
+            let both: Set = ["a@example.org", "b@example.org"]
+            #expect(transport.messages.map(\.reached) == [[], both, both, both.union(["d@example.org"])])
+            #expect(try await outbox.deliveries() == ["mail FAILURE SENT"])
+        }
+    }
+
     @Test("an answer that comes after the hold, when another sender has the delivery, changes nothing")
     func fenced() async throws {
         try await Outbox.withDatabase { outbox in

@@ -19,7 +19,7 @@ extension DatabaseTemplate {
 struct Outbox: DatabaseFixture {
     static let migrations: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules, .m10Stores, .m11Notifications,
+        .m09Schedules, .m10Stores, .m11Notifications, .m12Retention,
     ]
 
     let database: TestDatabase
@@ -39,10 +39,20 @@ struct Outbox: DatabaseFixture {
         return id
     }
 
+    /// What `config` leaves out is such as it must be.
     @discardableResult
     func addChannel(_ name: String = "channel", _ type: ChannelType = .webhook, config: String = "{}") async throws -> Int {
-        try await number(
-            "INSERT INTO notification_channels (name, type, config) VALUES (\(name), \(type.rawValue), \(config)::jsonb) RETURNING id")
+        let usual =
+            switch type {
+            case .telegram: #"{"bot_token": "1:a", "chat_id": "2"}"#
+            case .email: #"{"smtp_url": "smtp://mail.example", "from": "a@mail.example", "to": ["b@mail.example"]}"#
+            case .webhook: #"{"url": "https://hooks.example", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#
+            }
+        return try await number(
+            """
+            INSERT INTO notification_channels (name, type, config) VALUES (\(name), \(type.rawValue), \(usual)::jsonb || \(config)::jsonb)
+            RETURNING id
+            """)
     }
 
     /// A row of `job_notifications`; `events` as columns: `"on_start", "on_success"`; the others are false.

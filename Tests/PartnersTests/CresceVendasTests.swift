@@ -125,6 +125,16 @@ struct CresceVendasTests {
         #expect(absurd?.retryAfter == .seconds(3600))
     }
 
+    @Test("R31: a date in Retry-After counts from the answer's own Date, whatever this machine's clock says")
+    func rateLimitAsADate() async throws {
+        for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sat, 01 Jan 2050 08:49:37 GMT"] {
+            let later = date.replacingOccurrences(of: "08:49:37", with: "08:51:07")
+            let answer = RawServer.answer("", status: 503, headers: ["Date: \(date)", "Retry-After: \(later)"])
+            let failure = await partnerFailure { _ = try await upload(answer) }
+            #expect(failure?.retryAfter == .seconds(90), "\(date)")
+        }
+    }
+
     @Test("R64: an upload whose connection broke may have arrived, and was sent once")
     func ambiguous() async throws {
         let server = RawServer { _ = $0.readRequest() }

@@ -83,7 +83,7 @@ import Testing
     @Test("deliveries that are over and differences of old executions go, in as many pages as it takes; what is PENDING or young stays")
     func deliveriesAndDifferences() async throws {
         try await withShop { shop in
-            try await shop.run("INSERT INTO notification_channels (name, type) VALUES ('ops', 'WEBHOOK')")
+            try await shop.run("INSERT INTO notification_channels (name, type, config) VALUES ('ops', 'EMAIL', '{\"integration\": \"x\"}')")
             try await shop.run(
                 """
                 INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event, status, created_at)

@@ -184,6 +184,7 @@ struct ProxyLoop {
         let bytes = buffer[..<count]
         var generator = generator
         let cut = orders.note { state -> TCPProxy.Cut? in
+            if state.records { state.sent += bytes }
             let found: TCPProxy.Cut?
             if let cut = state.cut, bytes.contains(cut.bytes) {
                 state.cut = nil

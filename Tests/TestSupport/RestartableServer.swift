@@ -43,6 +43,9 @@ package final class RestartableServer: Sendable {
         return text.split(separator: "\n").map(String.init)
     }
 
+    /// The path of a program of its version: `pgbench`.
+    package func program(_ name: String) -> String { server.program(name) }
+
     /// The port on 127.0.0.1, the same after every restart.
     package var port: Int { server.port }
 

@@ -61,6 +61,8 @@ final class ServerFolder: Sendable {
         try? Spawn(arguments: ["/bin/rm", "-rf", folder]).run()
     }
 
+    func program(_ name: String) -> String { "\(binaries)/\(name)" }
+
     func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
 
     func start() throws {
@@ -111,7 +113,7 @@ final class ServerFolder: Sendable {
         try Spawn(arguments: arguments, environment: Spawn.ownEnvironment.merging(environment) { $1 }, workingDirectory: "/").run()
     }
 
-    private static var serverUser: (id: uid_t, group: gid_t)? {
+    static var serverUser: (id: uid_t, group: gid_t)? {
         guard geteuid() == 0 else { return nil }
         for name in ["postgres", "nobody"] {
             if let entry = getpwnam(name) { return (entry.pointee.pw_uid, entry.pointee.pw_gid) }

@@ -88,6 +88,12 @@ package final class TCPProxy: Sendable {
     /// When each of them was asked for.
     package var connectionTimes: [ContinuousClock.Instant] { orders.current.connectionTimes }
 
+    /// Keeps what clients send from now on, for `sent`.
+    package func record() { orders.change { $0.records = true } }
+
+    /// What clients have sent since `record`, of all connections together.
+    package var sent: [UInt8] { orders.current.sent }
+
     /// How many bytes were passed on, both ways together.
     package var bytesPassed: Int { orders.current.bytesPassed }
 }
@@ -105,6 +111,8 @@ final class ProxyOrders: Sendable {
         var cutsMade = 0
         var connectionTimes: [ContinuousClock.Instant] = []
         var bytesPassed = 0
+        var records = false
+        var sent: [UInt8] = []
     }
 
     private let state = Mutex(State())

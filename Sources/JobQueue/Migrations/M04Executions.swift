@@ -52,6 +52,8 @@ extension Migration {
             CREATE TABLE job_finished PARTITION OF job_executions (PRIMARY KEY (id)) FOR VALUES IN ('SUCCESS', 'FAILED', 'CANCELLED')
               PARTITION BY RANGE (id);
             CREATE INDEX ON job_finished (parent_id) WHERE parent_id IS NOT NULL;
+            -- A job's executions, the newest first: without it a look at a rare job reads everything that ever ended.
+            CREATE INDEX job_finished_job ON job_finished (job_config_id, id) WHERE parent_id IS NULL;
 
             -- Attempts that were not the last one; the last stands in the execution's own row.
             CREATE TABLE job_attempts_past (

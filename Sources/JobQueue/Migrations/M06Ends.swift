@@ -2,7 +2,7 @@ extension Migration {
     /// How executions end: finished by their worker, cancelled, rescued, or with their last child.
     package static let m06Ends = Migration(
         number: 6, name: "ends of executions",
-        up: #"""
+        up: m06Clock + "\n" + #"""
             -- Sums numbers, merges objects, keeps the worse severity: the metrics of many stores as those of one job.
             CREATE FUNCTION add_metrics(a jsonb, b jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
             BEGIN
@@ -41,8 +41,10 @@ extension Migration {
             CREATE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
 
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
-            -- A null token is the queue's own decision; any other must be current. Gives the ids that ended.
-            CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[])
+            -- A null token is the queue's own decision; any other must be current. Nothing ends before it began, or before `not_before`, though
+            -- the clock be set back. Gives the ids that ended.
+            CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
+              not_before timestamptz DEFAULT NULL)
             RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
             DECLARE ended uuid[]; remarkable uuid[]; succeeded_jobs int[];
@@ -57,7 +59,7 @@ extension Migration {
                   attempt, max_attempts, rescues, rescued_from, failures, created_at, created_by, started_at, finished_at, worker, progress, metrics, error_details,
                   token, gated, store_id, registration, source_id, target_id, attempt_outcome)
                 SELECT id, job_config_id, parent_id, retry_of, new_status, trigger, priority, params, dedupe_key, run_at, scheduled_for,
-                  attempt, max_attempts, rescues, rescued_from, failures, created_at, created_by, started_at, clock_timestamp(), worker, progress,
+                  attempt, max_attempts, rescues, rescued_from, failures, created_at, created_by, started_at, greatest(clock_timestamp(), started_at, not_before), worker, progress,
                   coalesce(new_metrics, metrics), new_error,
                   CASE WHEN held_token IS NULL THEN nextval('lease_token') ELSE token END, gated, store_id, registration, source_id, target_id,
                   CASE WHEN status = 'RUNNING' THEN new_outcome END
@@ -83,7 +85,7 @@ extension Migration {
                   WHERE id = parent.id AND progress ? 'total';
                   CONTINUE;
                 END IF;
-                SELECT count(*) AS total, count(*) FILTER (WHERE status <> 'SUCCESS') AS failed,
+                SELECT count(*) AS total, max(finished_at) AS last_end, count(*) FILTER (WHERE status <> 'SUCCESS') AS failed,
                   sum_metrics(CASE WHEN store_id IS NULL OR metrics ? 'stores' THEN metrics
                     ELSE coalesce(metrics, '{}') || jsonb_build_object('severity', CASE WHEN status = 'SUCCESS' THEN 'ok' ELSE 'critical' END, 'stores',
                          jsonb_build_object('total', 1, 'succeeded', (status = 'SUCCESS')::int, 'skipped', 0, 'failed', (status <> 'SUCCESS')::int)) END) AS metrics,
@@ -107,7 +109,8 @@ extension Migration {
                     'message', format('%s of %s %s did not succeed', children.failed, children.total, coalesce(parent.progress ->> 'unit', 'children')),
                     'retryable', false,
                     'stores', CASE WHEN (children.failures[1] ->> 'store_id') IS NULL THEN '[]' ELSE to_jsonb(children.failures[1:100]) END,
-                    'more', CASE WHEN (children.failures[1] ->> 'store_id') IS NULL THEN 0 ELSE greatest(children.failed - 100, 0) END) END]);
+                    'more', CASE WHEN (children.failures[1] ->> 'store_id') IS NULL THEN 0 ELSE greatest(children.failed - 100, 0) END) END],
+                  children.last_end);
               END LOOP;
             END $$;
 
@@ -141,8 +144,8 @@ extension Migration {
                 WHERE l.token = f.token AND l.status = 'RUNNING' ORDER BY l.id FOR UPDATE OF l
               ),
               past AS (
-                INSERT INTO job_attempts_past (execution_id, attempt, worker, started_at, outcome, error_details)
-                SELECT id, attempt, worker, started_at, outcome, error FROM held
+                INSERT INTO job_attempts_past (execution_id, attempt, worker, started_at, finished_at, outcome, error_details)
+                SELECT id, attempt, worker, started_at, greatest(clock_timestamp(), started_at), outcome, error FROM held
                 ON CONFLICT (execution_id, attempt) DO NOTHING   -- an attempt has one end: the first that was recorded
               ),
               u AS (
@@ -186,7 +189,6 @@ extension Migration {
 
             -- Rescues runs whose worker's lease ended, `batch` at a time in order of id behind `after`: says how many, and the last one looked at
             -- when there may be more. A row that cannot come back is left for the next round and stops no other.
-            -- Nothing in the first lease time after the server started: workers could not renew while it was down.
             CREATE FUNCTION rescue_executions(batch int, after uuid DEFAULT '00000000-0000-0000-0000-000000000000')
             RETURNS TABLE (rescued bigint, last_id uuid) LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
             DECLARE lost record; dead uuid[]; place int;
@@ -194,8 +196,7 @@ extension Migration {
               rescued := 0;
               UPDATE workers SET lease_until = clock_timestamp() + lease WHERE lease_until > clock_timestamp() + lease * 1.5;
               SELECT array_agg(r.worker) INTO dead FROM (SELECT DISTINCT worker FROM job_live WHERE status = 'RUNNING' AND worker IS NOT NULL) AS r
-              WHERE NOT EXISTS (SELECT FROM workers AS w WHERE w.id = r.worker
-                AND (w.lease_until > clock_timestamp() OR clock_timestamp() < pg_postmaster_start_time() + w.lease));
+              WHERE NOT EXISTS (SELECT FROM workers AS w WHERE w.id = r.worker AND NOT is_lease_over(w.lease_until, w.lease));
               IF dead IS NULL THEN
                 RETURN NEXT;
                 RETURN;
@@ -260,5 +261,5 @@ extension Migration {
               archive_executions, executions_ended;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;
-            """#)
+            """# + "\n" + m06ClockDown)
 }

@@ -47,6 +47,11 @@ package struct EmailChannel: ChannelTransport {
             let others = results.count > 1 ? " (and \(results.count - 1) more)" : ""
             return "\(first.recipient)\(others): \(redactor.line(failure.message))"
         }
+        // Where the same password opened the door for one recipient, a no for another will pass.
+        let wasLetIn = results.contains { $0.failure.map { $0.step != .connection && $0.step != .login } ?? true }
+        if !wasLetIn, let locked = results.first(where: { $0.failure?.refusesLogin == true })?.failure {
+            return .switchedOff(reason: "the mail server does not accept the login: \(redactor.line(locked.message))")
+        }
         if !open.isEmpty { return .retry(reason: reason(open), reached: (reached.union(accepted)).sorted()) }
         if refused.isEmpty { return .sent() }
         let sentence = "refused for good: \(reason(refused))"
@@ -55,8 +60,8 @@ package struct EmailChannel: ChannelTransport {
 }
 
 extension MailFailure {
-    /// Whether another try for this recipient is in vain. A server that refuses the login or the sender refuses everybody, which somebody
-    /// may mend while the message waits.
+    /// Whether another try for this recipient is in vain. A server that refuses the sender refuses everybody, which somebody may mend while
+    /// the message waits.
     fileprivate var isForGood: Bool {
         switch kind {
         case .invalid: true
@@ -64,6 +69,10 @@ extension MailFailure {
         default: false
         }
     }
+
+    /// Whether user or password are refused for good: wrong, of a kind that the server does not take, or not taken on this connection. A server
+    /// that cannot check them now says 454.
+    fileprivate var refusesLogin: Bool { kind == .refused && step == .login && [534, 535, 538].contains(reply) }
 
     /// Whether the next recipient would meet the same.
     fileprivate var concernsAll: Bool {
@@ -120,13 +129,15 @@ struct MailRound: Sendable {
         server.connectTimeout = min(server.connectTimeout, left)
         do throws(MailFailure) {
             _ = try await client.send(mail(to: recipient), through: server)
+            if configuration.to.count > 1 { await message.remember(recipient) }
             return Result(recipient: recipient, failure: nil)
         } catch {
             return Result(recipient: recipient, failure: error)
         }
     }
 
-    private func mail(to recipient: String) -> Mail {
+    /// What one recipient gets.
+    func mail(to recipient: String) -> Mail {
         let subject = MessageText.Span(message.subject).text
         return Mail(
             from: configuration.from, to: recipient, subject: subject, messageID: messageID,

@@ -34,14 +34,14 @@ enum TelegramAnswer: Sendable, Equatable {
         let code = document?["error_code"]?.intValue ?? response.status
         let description = redactor.line(document?["description"]?.stringValue ?? "")
         let reason = description.isEmpty ? "\(code)" : "\(code) \(description.prefix(Self.longestDescription))"
-        self.init(code: code, reason: reason, parameters: document?["parameters"], retryAfter: response.headers["retry-after"])
+        self.init(code: code, reason: reason, parameters: document?["parameters"], retryAfter: RetryAfter.duration(of: response))
     }
 
-    private init(code: Int, reason: String, parameters: JSONValue?, retryAfter: String?) {
+    private init(code: Int, reason: String, parameters: JSONValue?, retryAfter: Duration?) {
         switch code {
         case 420, 429:
             let seconds = parameters?["retry_after"]?.intValue.map { Duration.seconds(min(max($0, 1), 86_400)) }
-            self = .tooMany(seconds ?? retryAfter.flatMap { RetryAfter.duration($0) }.map { max($0, .seconds(1)) })
+            self = .tooMany(seconds ?? retryAfter.map { max($0, .seconds(1)) })
         case 401, 404: self = .unusable("the bot token is not accepted (\(reason))")
         case 403: self = .unusable("the bot may not write to this chat (\(reason))")
         case 400:

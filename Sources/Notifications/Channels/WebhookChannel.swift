@@ -65,7 +65,7 @@ package struct WebhookChannel: ChannelTransport {
             let excerpt = redactor.line(String(decoding: response.body.prefix(excerptBytes), as: UTF8.self))
             let reason = "the receiver answered \(status)" + (excerpt.isEmpty ? "" : ": \(excerpt.prefix(excerptCharacters))")
             let mayAsk = status == 429 || status == 503
-            return .retry(after: mayAsk ? response.headers["retry-after"].flatMap { RetryAfter.duration($0) } : nil, reason: reason)
+            return .retry(after: mayAsk ? RetryAfter.duration(of: response) : nil, reason: reason)
         }
     }
 

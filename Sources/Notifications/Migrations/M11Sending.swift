@@ -3,16 +3,6 @@ import JobQueue
 /// How deliveries are claimed, in which order and how fast, and when they are given up.
 extension Migration {
     static let m11Sending = #"""
-        CREATE FUNCTION check_notification_channel() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-        BEGIN
-          IF NEW.active AND NOT OLD.active THEN
-            NEW.problem := NULL;
-          END IF;
-          NEW.updated_at := clock_timestamp();
-          RETURN NEW;
-        END $$;
-        CREATE TRIGGER check_notification_channel BEFORE UPDATE ON notification_channels FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
-
         -- When the newest edition of a delivery was raised: what its 24 h and its waiting count from.
         CREATE FUNCTION raised_at(d notification_deliveries) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
           SELECT coalesce(d.raised_again_at, d.created_at)
@@ -91,11 +81,21 @@ extension Migration {
           GET DIAGNOSTICS given_up = ROW_COUNT;
           RETURN given_up;
         END $$;
+
+        -- Messages, pauses and looks at what is late that lie ahead by a clock that was set back.
+        CREATE OR REPLACE FUNCTION clock_set_back(back interval) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
+        DECLARE moment timestamptz := clock_timestamp();
+        BEGIN
+          UPDATE delivery_lanes SET paused_until = paused_until - back WHERE paused_until > moment;
+          UPDATE job_watches SET next_look_at = moment WHERE next_look_at > moment;
+          UPDATE notification_deliveries AS d SET next_attempt_at = d.next_attempt_at - back FROM (
+            SELECT id FROM notification_deliveries WHERE status = 'PENDING' AND next_attempt_at > moment ORDER BY id FOR UPDATE SKIP LOCKED) AS ahead
+          WHERE d.id = ahead.id;
+        END $$;
         """#
 
     static let m11SendingDown = #"""
+        CREATE OR REPLACE FUNCTION clock_set_back(back interval) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
         DROP FUNCTION give_up_deliveries, claim_deliveries, raised_at;
-        DROP TRIGGER check_notification_channel ON notification_channels;
-        DROP FUNCTION check_notification_channel;
         """#
 }

@@ -58,11 +58,14 @@ package struct JobFacts: Sendable {
     package let id: Int
     /// The name that operators use.
     package let name: String
+    /// `SYNC_PRODUCTS`, `COMPARE_DATA` …; nil when its row is gone.
+    package let type: String?
 
-    /// Takes both.
-    package init(id: Int, name: String) {
+    /// Takes all.
+    package init(id: Int, name: String, type: String? = nil) {
         self.id = id
         self.name = name
+        self.type = type
     }
 }
 
@@ -76,6 +79,8 @@ package struct ExecutionFacts: Sendable {
     package let status: String?
     /// The due time that it stands for.
     package let scheduledFor: Date?
+    /// The same on the wall of the job's zone; of an execution that no pattern made, when its last attempt began.
+    package let wallTime: WallTime?
     /// When its last attempt began.
     package let startedAt: Date?
     /// When it ended; nil while it runs.
@@ -90,6 +95,10 @@ package struct ExecutionFacts: Sendable {
     package let failedCount: Int
     /// How many of its children failed.
     package let failedChildren: Int
+    /// How many parts it has in all; nil: not known.
+    package let partCount: Int?
+    /// What stands in the club today for the stores that a sync failed for; nil: not a sync, or not known.
+    package let clubToday: ClubToday?
     /// What it counted.
     package let counts: ExecutionCounts
 
@@ -107,14 +116,16 @@ package struct ExecutionFacts: Sendable {
 
     /// Takes the facts.
     package init(
-        job: JobFacts, id: String, status: String?, scheduledFor: Date? = nil, startedAt: Date? = nil, finishedAt: Date? = nil,
-        severity: String? = nil, error: FailureReason? = nil, failedParts: [FailedPart] = [], failedCount: Int? = nil,
-        failedChildren: Int = 0, counts: ExecutionCounts = ExecutionCounts()
+        job: JobFacts, id: String, status: String?, scheduledFor: Date? = nil, wallTime: WallTime? = nil, startedAt: Date? = nil,
+        finishedAt: Date? = nil, severity: String? = nil, error: FailureReason? = nil, failedParts: [FailedPart] = [],
+        failedCount: Int? = nil, failedChildren: Int = 0, partCount: Int? = nil, clubToday: ClubToday? = nil,
+        counts: ExecutionCounts = ExecutionCounts()
     ) {
         self.job = job
         self.id = id
         self.status = status
         self.scheduledFor = scheduledFor
+        self.wallTime = wallTime
         self.startedAt = startedAt
         self.finishedAt = finishedAt
         self.severity = severity
@@ -122,6 +133,8 @@ package struct ExecutionFacts: Sendable {
         self.failedParts = failedParts
         self.failedCount = failedCount ?? failedParts.count
         self.failedChildren = failedChildren
+        self.partCount = partCount
+        self.clubToday = clubToday
         self.counts = counts
     }
 }
@@ -170,6 +183,10 @@ package struct ExecutionCounts: Sendable, Hashable {
     package var differences: [String: Int] = [:]
     /// Rows or partitions that a clean-up removed, by table.
     package var removed: [String: Int] = [:]
+    /// Partitions that a clean-up left because somebody read them.
+    package var keptPartitions = 0
+    /// Whether it only says what it would have done.
+    package var isDryRun = false
 
     /// Stores by how they ended.
     package struct Stores: Sendable, Hashable {
@@ -191,6 +208,10 @@ package struct ExecutionCounts: Sendable, Hashable {
         package var accepted = 0
         /// Not fit, for any reason.
         package var rejected = 0
+        /// Sent to the target.
+        package var uploaded = 0
+        /// Seen in the target's listing.
+        package var verified = 0
     }
 
     /// Counts nothing.
@@ -203,8 +224,8 @@ package struct LatenessFacts: Sendable {
     package let job: JobFacts
     /// The due time; of a job without a pattern its last success, or its creation when there was none.
     package let dueAt: Date
-    /// The due time on the job's own wall, `27/07 05:00`.
-    package let dueText: String
+    /// The due time on the job's own wall; nil when the job is gone.
+    package let dueWallTime: WallTime?
     /// `expect_success_within`.
     package let expectedWithin: Duration
     /// Whether the job has a cron pattern.
@@ -214,11 +235,12 @@ package struct LatenessFacts: Sendable {
 
     /// Takes the facts.
     package init(
-        job: JobFacts, dueAt: Date, dueText: String, expectedWithin: Duration, isScheduled: Bool, execution: (id: String, status: String)?
+        job: JobFacts, dueAt: Date, dueWallTime: WallTime?, expectedWithin: Duration, isScheduled: Bool,
+        execution: (id: String, status: String)?
     ) {
         self.job = job
         self.dueAt = dueAt
-        self.dueText = dueText
+        self.dueWallTime = dueWallTime
         self.expectedWithin = expectedWithin
         self.isScheduled = isScheduled
         self.execution = execution

@@ -19,15 +19,22 @@ package struct NotificationMessage: Sendable {
     package let text: MessageText
     /// Recipients that have it already from an attempt before.
     package let reached: Set<String>
+    /// Remembers at once that a recipient has the message, so that the next attempt leaves them out however this one ends. For a channel that
+    /// sends to several recipients one by one; the outcome still names all of them.
+    package let remember: @Sendable (String) async -> Void
     /// The database's clock when the message was made: the time of this attempt.
     package let now: Date
 
     /// Takes what was written.
-    package init(content: Content, subject: String, text: MessageText, reached: Set<String> = [], now: Date) {
+    package init(
+        content: Content, subject: String, text: MessageText, reached: Set<String> = [], now: Date,
+        remember: @escaping @Sendable (String) async -> Void = { _ in }
+    ) {
         self.content = content
         self.subject = subject
         self.text = text
         self.reached = reached
+        self.remember = remember
         self.now = now
     }
 

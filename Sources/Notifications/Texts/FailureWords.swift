@@ -6,78 +6,137 @@ struct FailureWords: Sendable {
     let language: MessageLanguage
 
     func of(_ reason: FailureReason) -> String {
-        let message = PartnerSentence(reason.message)
-        if let status = reason.code.wholeMatch(of: #/HTTP_(\d{3})/#)?.output.1 {
-            return said(message, language.of("respondeu \(status)", "answered \(status)"))
-        }
-        if let words = Self.ofPartners[reason.code], message.partner != nil {
-            return said(message, language.of(words.0, words.1))
-        }
-        if let words = Self.ofRuns[reason.code] { return language.of(words.0, words.1) }
-        if reason.message == "cancelled" { return language.of("cancelada", "cancelled") }
-        return shortened(message.partner.map { "\($0): \(message.rest)" } ?? message.rest)
+        shortened(exact(reason) ?? ofPartner(reason) ?? usual(reason.code) ?? stored(reason))
     }
 
-    /// `RP: respondeu 503 (Servidor em manutenção)`.
-    private func said(_ message: PartnerSentence, _ words: String) -> String {
-        let detail = message.quoted.map { " (\($0))" } ?? ""
-        return shortened((message.partner.map { "\($0): " } ?? "") + words + detail)
+    /// Whether a code has words of its own.
+    static func knows(_ code: String) -> Bool {
+        usual[code] != nil || ofPartners[code] != nil || code.wholeMatch(of: #/HTTP_\d{3}|EXIT_\d+|SIG[A-Z]+|signal \d+/#) != nil
     }
+
+    private func usual(_ code: String) -> String? { Self.usual[code].map { language.of($0.0, $0.1) } }
+
+    /// Of a code without words of its own: the sentence that was stored.
+    private func stored(_ reason: FailureReason) -> String {
+        if reason.message == "cancelled" { return language.of("cancelada", "cancelled") }
+        let sentence = PartnerSentence(reason.message)
+        return sentence.partner.map { "\($0): \(sentence.rest)" } ?? sentence.rest
+    }
+
+    // MARK: Partners
+
+    private func ofPartner(_ reason: FailureReason) -> String? {
+        let sentence = PartnerSentence(reason.message)
+        let status = reason.code.wholeMatch(of: #/HTTP_(\d{3})/#).flatMap { Int($0.output.1) }
+        guard let words = status.map(Self.words(ofStatus:)) ?? (sentence.partner == nil ? nil : Self.ofPartners[reason.code]) else {
+            return nil
+        }
+        let partner = sentence.partner ?? language.of("o parceiro", "the partner")
+        let text = language.of(words.0, words.1).replacing("%", with: partner)
+        return sentence.quoted.map { "\(text): “\($0)”" } ?? text
+    }
+
+    // MARK: What the stored sentence counts or names
+
+    private func exact(_ reason: FailureReason) -> String? {
+        let message = reason.message
+        switch reason.code {
+        case "TIMEOUT":
+            return message.wholeMatch(of: #/it did not end within (.+) \(timeout_seconds\)/#).map {
+                language.of("não terminou no tempo limite (\($0.output.1))", "did not end in time (\($0.output.1))")
+            }
+        case "NOT_LISTED":
+            return message.firstMatch(of: #/does not show (\d+) of (\d+) lines/#).map {
+                let (missing, all) = (grouped($0.output.1), grouped($0.output.2))
+                return language.of(
+                    "o clube aceitou a campanha, mas a listagem difere em \(missing) de \(all) produtos",
+                    "the club accepted the campaign but its listing differs in \(missing) of \(all) products")
+            }
+        case "CATALOGUE_DROPPED":
+            return message.firstMatch(of: #/only (\d+) products have a club price, (\d+) had/#).map {
+                let (now, before) = (grouped($0.output.1), grouped($0.output.2))
+                return language.of(
+                    "produtos com preço de clube caíram de \(before) para \(now); confira no ERP e, se estiver certo, repita com confirm_drop",
+                    "products with a club price fell from \(before) to \(now); look at the ERP and, if it is right, repeat with confirm_drop"
+                )
+            }
+        case "CATALOGUE":
+            return message.firstMatch(of: #/product (\d+) came twice/#).map {
+                language.of(
+                    "o produto \($0.output.1) veio duas vezes com preços diferentes; corrija no ERP",
+                    "product \($0.output.1) came twice with different prices; mend it in the ERP")
+            }
+        case "TOKEN_REFUSED" where message.contains("static_token"):
+            let partner = PartnerSentence(message).partner ?? language.of("o parceiro", "the partner")
+            return language.of(
+                "\(partner) recusou o static_token (401); cadastre um novo", "\(partner) refuses static_token (401); enter a new one")
+        case "DATABASE" where message.contains("did not end within"):
+            return language.of("uma operação no banco de dados demorou demais", "an operation of the database took too long")
+        case "CONFIG", "CONFIGURATION", "INTEGRATION": return ofConfiguration(message)
+        default: return ofProgram(reason)
+        }
+    }
+
+    private func ofConfiguration(_ message: String) -> String? {
+        if let match = message.firstMatch(of: #/^Integration (.{1,200}?)(?:, [^:]{1,200})?: (.*)$/#.dotMatchesNewlines()) {
+            let (name, rest) = (match.output.1, match.output.2)
+            let field =
+                rest.firstMatch(of: #/\b(?:config\.[\w.]+|base_url)/#).map { language.of(" em \($0.output)", " in \($0.output)") } ?? ""
+            return language.of(
+                "a integração \(name) tem um erro de configuração\(field)", "integration \(name) is configured wrongly\(field)")
+        }
+        if let field = message.prefixMatch(of: #/config\.[\w.]*\w/#)?.output {
+            return language == .english ? message : "a configuração do job tem um erro em \(field)"
+        }
+        if let match = message.wholeMatch(of: #/integration (.+) is inactive/#) {
+            return language.of("a integração \(match.output.1) está inativa", message)
+        }
+        if let match = message.wholeMatch(of: #/there is no integration named (.+)/#) {
+            return language.of("não existe a integração \(match.output.1)", message)
+        }
+        if let match = message.wholeMatch(of: #/there is no active integration of type (\w+)/#) {
+            return language.of("não há integração ativa do tipo \(match.output.1)", message)
+        }
+        if let match = message.wholeMatch(of: #/integration (.+) is of type (\w+), (\w+) is needed/#) {
+            return language.of("a integração \(match.output.1) é do tipo \(match.output.2), não \(match.output.3)", message)
+        }
+        if let match = message.firstMatch(of: #/^there is more than one active integration of type (\w+); .*(config\.\w+)/#) {
+            return language.of(
+                "há mais de uma integração ativa do tipo \(match.output.1); diga qual em \(match.output.2) do job", message)
+        }
+        if let match = message.firstMatch(of: #/^integration (.{1,200}?): .*CHIMERA_KEY_FILE/#) {
+            return language.of(
+                "a integração \(match.output.1) tem valores cifrados e o worker não tem a chave (CHIMERA_KEY_FILE)",
+                "integration \(match.output.1) has encrypted values and the worker has no key (CHIMERA_KEY_FILE)")
+        }
+        return nil
+    }
+
+    /// Of a CUSTOM job's program: how it ended, and its last words.
+    private func ofProgram(_ reason: FailureReason) -> String? {
+        let said = #/^(.*?)(?:; it said last: (.*))?$/#.dotMatchesNewlines()
+        guard let parts = reason.message.wholeMatch(of: said)?.output else { return nil }
+        let last = parts.2.map { language.of("; disse por último: “\($0)”", "; it said last: “\($0)”") } ?? ""
+        if let match = parts.1.wholeMatch(of: #/(.+) left with exit code (\d+)/#) {
+            return language.of("\(match.output.1) saiu com o código \(match.output.2)", String(parts.1)) + last
+        }
+        if let match = parts.1.wholeMatch(of: #/(.+) was ended by (.+)/#), Self.knows(reason.code) {
+            return language.of("\(match.output.1) foi encerrado pelo sinal \(match.output.2)", String(parts.1)) + last
+        }
+        if let match = reason.message.wholeMatch(of: #/there is no program (.+) in .+ on this worker/#) {
+            return language.of(
+                "o programa \(match.output.1) não existe neste worker", "there is no program \(match.output.1) on its worker")
+        }
+        return nil
+    }
+
+    private func grouped(_ digits: Substring) -> String { Int(digits).map(language.grouped) ?? String(digits) }
 
     private func shortened(_ text: String) -> String {
         var text = String(text.prefix { !$0.isNewline })
         if text.hasSuffix(".") { text.removeLast() }
         return text.count > Self.mostCharacters ? text.prefix(Self.mostCharacters - 1) + "…" : text
     }
-
-    private static let ofPartners: [String: (String, String)] = [
-        "UNREACHABLE": ("não foi possível conectar", "cannot be reached"),
-        "TLS_FAILED": ("a conexão segura falhou; veja o certificado", "the secure connection failed; look at the certificate"),
-        "TIMEOUT": ("não respondeu a tempo", "did not answer in time"),
-        "CONNECTION_LOST": ("a conexão caiu", "the connection broke"),
-        "CANCELLED": ("a requisição foi interrompida", "the request was interrupted"),
-        "TOO_LARGE": ("a resposta é grande demais", "the answer is too large"),
-        "NOT_HTTP": ("a resposta não é HTTP", "the answer is not HTTP"),
-        "NOT_JSON": ("a resposta não é JSON", "the answer is not JSON"),
-        "NOT_UTF8": ("a resposta tem caracteres inválidos", "the answer has invalid characters"),
-        "WRONG_SHAPE": ("a resposta tem um formato desconhecido", "the answer's shape is not known"),
-        "REDIRECTED": ("redireciona para outro endereço; corrija base_url", "redirects elsewhere; correct base_url"),
-        "LOGIN_REFUSED": ("recusou usuário ou senha", "refuses user name or password"),
-        "LOGIN_WITHOUT_TOKEN": ("aceitou o login mas não deu um token", "accepted the login and gave no token"),
-        "TOKEN_REFUSED": ("recusou o token", "refuses the token"),
-        "RP_ERROR": ("informou um erro", "reports an error"),
-        "REFUSED": ("informou um erro", "reports an error"),
-    ]
-
-    private static let ofRuns: [String: (String, String)] = [
-        "TIMEOUT": ("passou do tempo limite", "took longer than it may"),
-        "NOT_LISTED": (
-            "a campanha foi aceita, mas não aparece na listagem do clube",
-            "the campaign was accepted but the club's listing does not show it"
-        ),
-        "CATALOGUE_DROPPED": (
-            "o catálogo encolheu demais; confira e repita com confirm_drop",
-            "the catalogue shrank too much; check it and repeat with confirm_drop"
-        ),
-        "TOO_LATE": ("tarde demais para a campanha de hoje", "too late for a campaign of today"),
-        "STORE_UNKNOWN": ("a loja não existe", "there is no such store"),
-        "STORE_INACTIVE": ("a loja está inativa", "the store is inactive"),
-        "STORE_CONFIG": ("a configuração da loja não pode ser lida", "the store's configuration cannot be read"),
-        "STORE_WITHOUT_DOCUMENT": ("a loja está sem documento (CNPJ)", "the store has no document"),
-        "TIME_ZONE": ("o fuso horário da loja é desconhecido", "the store's time zone is not known"),
-        "LOGIN_BUSY": ("o login de outro worker não terminou", "another worker's login did not end"),
-        "QUARANTINED": (
-            "três workers caíram seguidos ao executá-la; não será repetida", "three workers in a row died of it; it is not repeated"
-        ),
-        "DATABASE": ("o banco de dados recusou uma operação; veja os logs", "the database refused an operation; see the logs"),
-        "RESULT_REFUSED": ("o banco de dados recusou o resultado; veja os logs", "the database refused its result; see the logs"),
-        "INTERNAL": ("erro interno; veja os logs", "an internal error; see the logs"),
-        "JOB_DELETED": ("o job foi removido", "the job was removed"),
-        "UNSUPPORTED": ("esta versão não executa este tipo de job", "this version does not run this type of job"),
-        "NOOP_FAILED": ("falha pedida por um teste", "a drill asked for the failure"),
-        "PARAMS_UNREADABLE": ("os parâmetros não podem ser lidos", "its params cannot be read"),
-        "CONFIG_UNREADABLE": ("a configuração do job não pode ser lida", "the job's configuration cannot be read"),
-    ]
 }
 
 /// A stored sentence such as `Integration RP, login: the partner answered 503: em manutenção.`, in its parts.

@@ -27,6 +27,13 @@ package enum MessageLanguage: String, Sendable, CaseIterable {
         return text
     }
 
+    /// `27/07 às 05:00` or `27 Jul 05:00`.
+    func moment(_ wall: WallTime) -> String {
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return of("\(two(wall.day))/\(two(wall.month)) às \(wall.time)", "\(wall.day) \(months[wall.month - 1]) \(wall.time)")
+    }
+
     /// `820 ms`, `4 min 12 s`, `1 h 05 min`, `2 d 3 h`: the same in both languages.
     static func duration(_ length: Duration) -> String {
         let milliseconds = Int(length / .milliseconds(1))

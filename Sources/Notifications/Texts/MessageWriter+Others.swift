@@ -2,16 +2,18 @@ extension MessageWriter {
     func write(_ facts: LatenessFacts) -> Written {
         let verdict = language.of("está atrasado", "is late")
         let within = MessageLanguage.duration(facts.expectedWithin)
+        let due = facts.dueWallTime.map(language.moment) ?? "?"
         let expectation =
             facts.isScheduled
-            ? language.of(
-                "Previsto para \(facts.dueText), não terminou bem em \(within).",
-                "Due \(facts.dueText), it has not succeeded within \(within).")
-            : language.of(
-                "Nenhum sucesso desde \(facts.dueText), há mais de \(within).",
-                "No success since \(facts.dueText), more than \(within) ago.")
+            ? language.of("Previsto para \(due), não terminou bem em \(within).", "Due \(due), it has not succeeded within \(within).")
+            : language.of("Nenhum sucesso desde \(due), há mais de \(within).", "No success since \(due), more than \(within) ago.")
         var lines: [MessageText.Line] = [headline("⏰", facts.job.name, verdict), [.init(expectation)]]
         if facts.isScheduled { lines.append([.init(state(of: facts))]) }
+        if facts.job.type == "SYNC_PRODUCTS", facts.execution?.status != "SUCCESS" {
+            lines.append([
+                .init(language.of("As lojas podem abrir sem os preços de clube de hoje.", "Stores may open without today's club prices."))
+            ])
+        }
         if let execution = facts.execution {
             lines.append([.init("chimera execution show \(execution.id)", .code)])
         } else {
@@ -27,7 +29,8 @@ extension MessageWriter {
                 "Nenhuma execução foi criada; veja se há um scheduler ativo.", "No execution was made; see whether a scheduler runs.")
         case "PENDING":
             language.of(
-                "A execução ainda não começou; veja se há workers livres.", "Its execution has not begun; see whether workers are free.")
+                "A execução ainda não começou; veja se há workers ativos e livres.",
+                "Its execution has not begun; see whether workers run and are free.")
         case "RUNNING": language.of("A execução ainda está em andamento.", "Its execution is still running.")
         case "SUCCESS": language.of("A execução terminou bem, mas tarde.", "Its execution succeeded, but late.")
         case "CANCELLED": language.of("A execução foi cancelada.", "Its execution was cancelled.")
@@ -37,18 +40,36 @@ extension MessageWriter {
 
     func write(_ facts: ScheduleFacts) -> Written {
         let verdict = language.of("não pode ser agendado", "cannot be scheduled")
-        let problem = facts.problem ?? language.of("já foi corrigido", "it was mended meanwhile")
+        let problem = facts.problem.map(schedule) ?? language.of("já foi corrigido", "it was mended meanwhile")
         return Written(
             subject: "\(facts.job.name) \(verdict)",
             text: MessageText([
                 headline("❌", facts.job.name, verdict), [.init("\(language.of("Motivo", "Reason")): \(problem)")],
+                [.init(language.of("Até ser corrigido, não roda no horário.", "Until it is mended it does not run at its times."))],
                 [.init("chimera job show \(Self.shellWord(facts.job.name))", .code)],
             ]))
     }
 
+    /// A stored `problem` of a schedule.
+    private func schedule(_ problem: String) -> String {
+        guard language == .portuguese else { return problem }
+        if problem.hasPrefix("The cron pattern"), problem.contains(" never comes") {
+            return "o padrão cron nunca chega: nenhuma data serve"
+        }
+        if let match = problem.firstMatch(of: #/^The cron pattern is wrong in its ([a-z ]+), "([^"]*)"/#) {
+            let fields = [
+                "second": "segundo", "minute": "minuto", "hour": "hora", "day of month": "dia do mês", "month": "mês",
+                "day of week": "dia da semana",
+                "number of fields": "número de campos", "nickname": "apelido", "characters": "caracteres",
+            ]
+            return "erro no padrão cron, \(fields[String(match.output.1)] ?? String(match.output.1)): \(match.output.2)"
+        }
+        return "o padrão cron ou o fuso horário não pode ser usado"
+    }
+
     func write(_ facts: SwitchedOffChannel) -> Written {
         let verdict = language.of("foi desligado", "was switched off")
-        let reason = facts.reason ?? language.of("já foi religado", "it is on again")
+        let reason = facts.reason.map(switchedOff) ?? language.of("já foi religado", "it is on again")
         return Written(
             subject: "\(language.of("o canal", "the channel")) \(facts.name) \(verdict)",
             text: MessageText([
@@ -59,8 +80,22 @@ extension MessageWriter {
                         language.of(
                             "Até religá-lo, ninguém recebe avisos por ele.", "Until it is on again nobody hears of anything through it."))
                 ],
-                [.init("chimera channel show \(Self.shellWord(facts.name))", .code)],
+                [.init("chimera channel test \(Self.shellWord(facts.name))", .code)],
+                [.init("chimera channel edit \(Self.shellWord(facts.name)) --active yes", .code)],
             ]))
+    }
+
+    /// A stored `problem` of a channel: the sentences of the transports, and what the other side said.
+    private func switchedOff(_ reason: String) -> String {
+        guard language == .portuguese else { return reason }
+        let known = [
+            "Telegram: the bot token is not accepted": "o Telegram não aceita o token do bot",
+            "Telegram: the bot may not write to this chat": "o bot não pode mais escrever neste chat",
+            "the receiver answered 410 Gone": "o destino respondeu 410: não quer mais webhooks",
+        ]
+        guard let (start, words) = known.first(where: { reason.hasPrefix($0.key) }) else { return reason }
+        let said = reason.dropFirst(start.count).prefixMatch(of: #/ \((.+)\)$/#)?.output.1
+        return said.map { "\(words) (\($0))" } ?? words
     }
 
     func headline(_ sign: String, _ name: String, _ verdict: String) -> MessageText.Line {

@@ -1,10 +1,7 @@
 /// Writes what a delivery tells, short, for a phone: job, what failed and why, counts, duration, and the command to look further.
 package struct MessageWriter: Sendable {
-    /// Failed stores that are listed; the others are counted.
-    static let mostPartsShown = 10
-
     let language: MessageLanguage
-    private let failures: FailureWords
+    let failures: FailureWords
 
     /// Writes in `language`.
     package init(language: MessageLanguage) {
@@ -64,104 +61,139 @@ package struct MessageWriter: Sendable {
         let (sign, verdict) = verdict(facts, event)
         var lines: [MessageText.Line] = [headline(sign, facts.job.name, verdict)]
         if event == .failure {
+            lines += inTheShops(facts).map { [.init($0)] }
             lines += failed(facts)
         }
-        if event != .start {
-            lines += counts(facts.counts).map { [.init($0)] }
-            if let duration = facts.duration {
-                lines.append([.init("\(language.of("Duração", "Duration")): \(MessageLanguage.duration(duration))")])
-            }
-        }
+        if event != .start { lines += counts(facts, event).map { [.init($0)] } }
+        if let times = times(facts) { lines.append([.init(times)]) }
         lines.append([.init("chimera execution show \(facts.id)", .code)])
         return Written(subject: "\(facts.job.name) \(verdict)", text: MessageText(lines))
     }
 
     private func verdict(_ facts: ExecutionFacts, _ event: NotificationEvent) -> (sign: String, verdict: String) {
-        let alarm =
-            switch facts.severity {
-            case "critical": language.of(" com alerta crítico", " with a critical warning")
-            case "warning": language.of(" com alerta", " with a warning")
-            default: ""
-            }
         switch event {
         case .start: return ("▶️", language.of("começou", "has begun"))
         case .success: return ("✅", language.of("terminou bem", "succeeded"))
-        case .warning: return (facts.severity == "critical" ? "🚨" : "⚠️", language.of("terminou", "ended") + alarm)
-        case .recovery: return ("✅", language.of("voltou a funcionar", "works again") + alarm)
-        case .late: return ("⏰", language.of("está atrasado", "is late"))
-        case .failure where facts.isSoFar:
-            let parts = part(facts.failedCount, facts)
+        case .warning: return (facts.severity == "critical" ? "🚨" : "⚠️", language.of("terminou com ", "ended with ") + alarm(facts))
+        case .recovery:
+            let isPlain = facts.severity != "warning" && facts.severity != "critical"
             return (
-                "❌",
-                language.of(
-                    "em andamento: \(parts) já \(facts.failedCount == 1 ? "falhou" : "falharam")", "goes on: \(parts) failed so far")
+                "✅", language.of("voltou a funcionar", "works again") + (isPlain ? "" : language.of(", com ", ", with ") + alarm(facts))
             )
-        case .failure: return ("❌", language.of("falhou", "failed"))
+        case .late: return ("⏰", language.of("está atrasado", "is late"))
+        case .failure: return ("❌", failure(facts))
         }
     }
 
-    private func failed(_ facts: ExecutionFacts) -> [MessageText.Line] {
-        guard !facts.failedParts.isEmpty else {
-            guard let error = facts.error else { return [] }
-            let words =
-                error.code == "CHILDREN_FAILED" ? language.of("uma parte foi cancelada", "a part was cancelled") : failures.of(error)
-            return [[.init("\(language.of("Motivo", "Reason")): \(words)")]]
+    /// What a severity is about: differences, else empty stores, else it is only named.
+    private func alarm(_ facts: ExecutionFacts) -> String {
+        let differences = facts.counts.differences.values.reduce(0, +)
+        if differences > 0 {
+            let count = language.count(
+                differences, ("diferença entre ERP e clube", "difference between ERP and club"),
+                ("diferenças entre ERP e clube", "differences between ERP and club"))
+            return facts.severity == "critical" ? count + language.of(" (crítico)", " (critical)") : count
         }
-        var lines: [MessageText.Line] = []
-        for failed in facts.failedParts.prefix(Self.mostPartsShown) {
-            let label = [failed.registration, failed.name].compactMap { $0 }.joined(separator: " ")
-            let words = failures.of(failed.reason)
-            lines.append(label.isEmpty ? [.init("• \(words)")] : [.init("• "), .init(label, .strong), .init(": \(words)")])
+        if let stores = facts.counts.stores {
+            if stores.total == 0 { return language.of("nenhuma loja ativa", "no active store") }
+            if stores.skipped > 0 {
+                return language.count(
+                    stores.skipped, ("loja sem produtos de clube", "store without club products"),
+                    ("lojas sem produtos de clube", "stores without club products"))
+            }
         }
-        let more = facts.failedCount - lines.count
-        if more > 0 { lines.append([.init(language.of("• e mais \(part(more, facts))", "• and \(part(more, facts)) more"))]) }
-        return lines
+        if facts.counts.keptPartitions > 0 {
+            return language.count(
+                facts.counts.keptPartitions, ("partição em uso, não removida", "partition in use that was kept"),
+                ("partições em uso, não removidas", "partitions in use that were kept"))
+        }
+        if let products = facts.counts.products, products.uploaded > products.verified {
+            return language.of("campanha enviada, mas não conferida", "a campaign that was sent but not verified")
+        }
+        return facts.severity == "critical" ? language.of("alerta crítico", "a critical warning") : language.of("alerta", "a warning")
     }
 
-    private func part(_ count: Int, _ facts: ExecutionFacts) -> String {
-        facts.failedParts.contains { $0.storeID != nil }
-            ? language.count(count, ("loja", "store"), ("lojas", "stores")) : language.count(count, ("parte", "part"), ("partes", "parts"))
+    /// When it was due, or began, and how long it took.
+    private func times(_ facts: ExecutionFacts) -> String? {
+        var parts: [String] = []
+        if let wall = facts.wallTime {
+            let moment = language.moment(wall)
+            parts.append(
+                facts.scheduledFor == nil
+                    ? language.of("Começou em \(moment)", "Began \(moment)") : language.of("Previsto para \(moment)", "Due \(moment)"))
+        }
+        if let duration = facts.duration.map(MessageLanguage.duration) {
+            parts.append(
+                parts.isEmpty
+                    ? language.of("Durou \(duration)", "Took \(duration)") : language.of("durou \(duration)", "took \(duration)"))
+        }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    private func counts(_ counts: ExecutionCounts) -> [String] {
+    private func counts(_ facts: ExecutionFacts, _ event: NotificationEvent) -> [String] {
+        let counts = facts.counts
         var lines: [String] = []
-        if let stores = counts.stores, stores.total > 0 {
+        if let stores = counts.stores, stores.total > 0, event != .failure || stores.succeeded > 0 {
             var line =
                 language.of("\(language.grouped(stores.succeeded)) de ", "\(language.grouped(stores.succeeded)) of ")
                 + language.count(stores.total, ("loja ok", "store ok"), ("lojas ok", "stores ok"))
-            if stores.skipped > 0 { line += ", " + language.count(stores.skipped, ("pulada", "skipped"), ("puladas", "skipped")) }
-            if stores.failed > 0 { line += ", " + language.count(stores.failed, ("com falha", "failed"), ("com falha", "failed")) }
+            if stores.skipped > 0 {
+                line += ", \(language.grouped(stores.skipped)) " + language.of("sem produtos de clube", "without club products")
+            }
+            // The headline has said how many failed; those that were cancelled are more.
+            if stores.failed > 0, event != .failure || stores.failed > facts.failedCount {
+                line += ", \(language.grouped(stores.failed)) " + language.of("com falha", "failed")
+            }
             lines.append(line)
         }
         if let products = counts.products, products.fetched > 0 {
-            lines.append(
+            var line =
                 language.count(products.fetched, ("produto lido", "product read"), ("produtos lidos", "products read")) + ", "
-                    + language.count(products.accepted, ("aceito", "accepted"), ("aceitos", "accepted")) + ", "
-                    + language.count(products.rejected, ("recusado", "rejected"), ("recusados", "rejected")))
+                + language.count(
+                    products.accepted, ("com preço de clube", "with a club price"), ("com preço de clube", "with a club price"))
+            if products.rejected > 0 {
+                line += ", " + language.count(products.rejected, ("descartado", "left out"), ("descartados", "left out"))
+            }
+            lines.append(line)
         }
         let differences = counts.differences.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-        if !differences.isEmpty {
-            let total = differences.reduce(0) { $0 + $1.value }
-            let kinds = differences.map { "\(language.grouped($0.value)) \(kind($0.key))" }.joined(separator: ", ")
-            lines.append(language.count(total, ("diferença", "difference"), ("diferenças", "differences")) + ": " + kinds)
+        if event == .failure, !differences.isEmpty {
+            lines.append(language.of("Nas lojas comparadas:", "In the stores that were compared:"))
         }
+        lines += differences.map { "• \(kind($0.key, $0.value))" }
         let removed = counts.removed.filter { $0.value > 0 }.sorted { $0.key < $1.key }
         if !removed.isEmpty {
             let tables = removed.map { "\($0.key) \(language.grouped($0.value))" }.joined(separator: ", ")
-            lines.append("\(language.of("Removidos", "Removed")): \(tables)")
+            let verb =
+                counts.isDryRun ? language.of("Seriam removidos (dry_run)", "Would go (dry_run)") : language.of("Removidos", "Removed")
+            lines.append("\(verb): \(tables)")
         }
         return lines
     }
 
-    private func kind(_ kind: String) -> String {
+    /// `12 produtos faltam no clube`.
+    private func kind(_ kind: String, _ number: Int) -> String {
         switch kind {
-        case "MISSING_IN_TARGET": language.of("faltam no clube", "missing in the club")
-        case "EXTRA_IN_TARGET": language.of("sobram no clube", "extra in the club")
-        case "PRICE": language.of("de preço", "in price")
-        case "FINAL_PRICE": language.of("de preço final", "in final price")
-        case "LIMIT": language.of("de limite", "in limit")
-        case "WINDOW": language.of("de vigência", "in window")
-        default: kind
+        case "MISSING_IN_TARGET":
+            language.count(
+                number, ("produto falta no clube", "product missing in the club"),
+                ("produtos faltam no clube", "products missing in the club"))
+        case "EXTRA_IN_TARGET":
+            language.count(
+                number, ("produto sobra no clube", "extra product in the club"),
+                ("produtos sobram no clube", "extra products in the club"))
+        case "PRICE":
+            language.count(
+                number, ("preço normal diferente", "regular price differs"), ("preços normais diferentes", "regular prices differ"))
+        case "FINAL_PRICE":
+            language.count(number, ("preço de clube diferente", "club price differs"), ("preços de clube diferentes", "club prices differ"))
+        case "LIMIT":
+            language.count(
+                number, ("limite por cliente diferente", "limit per customer differs"),
+                ("limites por cliente diferentes", "limits per customer differ"))
+        case "WINDOW":
+            language.count(number, ("vigência diferente", "window differs"), ("vigências diferentes", "windows differ"))
+        default: "\(language.grouped(number)) \(kind)"
         }
     }
 }

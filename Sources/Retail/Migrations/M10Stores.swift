@@ -117,9 +117,12 @@ extension Migration {
             CREATE VIEW store_status AS
             WITH plans AS MATERIALIZED (
               SELECT f.id, f.status, f.error_details, coalesce(nullif(f.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS stores
-              FROM job_finished AS f JOIN job_configurations AS j ON j.id = f.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
-              WHERE f.parent_id IS NULL AND f.store_id IS NULL AND f.status <> 'SUCCESS' AND f.id >= uuid_v7_floor(now() - interval '48 hours')
-                AND NOT is_dry_run(f.params, j.config) AND NOT EXISTS (SELECT FROM job_finished AS c WHERE c.parent_id = f.id)
+              -- OFFSET 0 keeps the planner to the indexes: by its statistics it would rather read two days of all jobs.
+              FROM job_configurations AS j CROSS JOIN LATERAL (
+                SELECT * FROM job_finished AS x WHERE x.job_config_id = j.id AND x.parent_id IS NULL AND x.store_id IS NULL
+                  AND x.status IN ('FAILED', 'CANCELLED') AND x.id >= uuid_v7_floor(now() - interval '48 hours') OFFSET 0) AS f
+              WHERE j.job_type = 'SYNC_PRODUCTS' AND NOT is_dry_run(f.params, j.config)
+                AND NOT EXISTS (SELECT FROM job_finished AS c WHERE c.parent_id = f.id OFFSET 0)
             )
             SELECT s.id AS store_id, s.registration, s.name, d.day,
               CASE WHEN c.status = 'VERIFIED' THEN 'VERIFIED'
@@ -153,9 +156,10 @@ extension Migration {
             ) AS live ON true
             LEFT JOIN LATERAL (
               SELECT r.* FROM (
-                (SELECT f.id, f.status, f.error_details FROM job_finished AS f
+                (SELECT f.id, f.status, f.error_details
+                 FROM (SELECT * FROM job_finished AS x WHERE x.store_id = s.id AND x.id >= d.first_id OFFSET 0) AS f
                  JOIN job_configurations AS j ON j.id = f.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
-                 WHERE f.store_id = s.id AND f.id >= d.first_id AND NOT is_dry_run(f.params, j.config) ORDER BY f.id DESC LIMIT 1)
+                 WHERE NOT is_dry_run(f.params, j.config) ORDER BY f.id DESC LIMIT 1)
                 UNION ALL
                 (SELECT p.id, p.status, p.error_details FROM plans AS p
                  WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
@@ -163,13 +167,14 @@ extension Migration {
             ) AS e ON true
             WHERE s.active AND s.deleted_at IS NULL;
 
-            CREATE INDEX job_finished_unsuccessful ON job_finished (job_config_id, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
+            CREATE INDEX job_finished_unsuccessful ON job_finished (job_config_id, status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
+            CREATE INDEX job_finished_failures ON job_finished (status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
             CREATE INDEX job_finished_store ON job_finished (store_id, id) WHERE store_id IS NOT NULL;
             CREATE INDEX job_live_store ON job_live (store_id) WHERE store_id IS NOT NULL;
             """#,
         down: #"""
             DROP VIEW store_status;
-            DROP INDEX job_live_store, job_finished_store, job_finished_unsuccessful;
+            DROP INDEX job_live_store, job_finished_store, job_finished_failures, job_finished_unsuccessful;
             DROP FUNCTION store_time_zone, is_dry_run;
             DROP TABLE comparison_differences, campaigns, products, stores;
             DROP FUNCTION check_store, fill_campaign_day;

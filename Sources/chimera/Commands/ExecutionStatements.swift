@@ -7,25 +7,41 @@ enum ExecutionStatements {
         e.attempt, e.max_attempts, e.rescues, e.created_at, e.created_by, e.started_at, e.finished_at, e.worker, e.progress, e.metrics, e.error_details,
         e.store_id, e.registration,
         extract(epoch FROM coalesce(e.finished_at, clock_timestamp()) - e.started_at)::float8 AS seconds
-        FROM job_executions AS e LEFT JOIN job_configurations AS j ON j.id = e.job_config_id
         """
+    private static let job: SQL = " LEFT JOIN job_configurations AS j ON j.id = e.job_config_id"
 
     /// The newest first. `jobs`: ids, nil is all; `parent`: its children, nil is top-level executions unless `withChildren`.
+    ///
+    /// Each shape reads by one index alone, whatever the statistics say: children by their parent, a job's executions by job and id, the order
+    /// that no other index has.
     static func list(jobs: [Int]?, status: String?, parent: String?, withChildren: Bool, before: String?, limit: Int) -> SQL {
-        var select: SQL = "SELECT " + columns + " WHERE true"
-        if let jobs { select += " AND e.job_config_id = ANY (\(jobs)::int[])" }
-        if let status { select += " AND e.status = \(status)" }
-        if let before { select += " AND e.id < \(before)::uuid" }
+        var wanted: SQL = " AS x WHERE true"
+        if let status { wanted += " AND x.status = \(status)" }
+        if let before { wanted += " AND x.id < \(before)::uuid" }
         if let parent {
-            select += " AND e.parent_id = \(parent)::uuid"
+            wanted += " AND x.parent_id = \(parent)::uuid"
         } else if !withChildren {
-            select += " AND e.parent_id IS NULL"
+            wanted += " AND x.parent_id IS NULL"
         }
-        return select + " ORDER BY e.id DESC LIMIT \(limit)"
+        let newest: SQL = " ORDER BY x.id DESC LIMIT \(limit)"
+        let tail: SQL = " ORDER BY e.id DESC LIMIT \(limit)"
+        guard let jobs, parent == nil, !withChildren else {
+            if let jobs { wanted += " AND x.job_config_id = ANY (\(jobs)::int[])" }
+            if parent == nil {
+                return "SELECT " + columns + " FROM (SELECT * FROM job_executions" + wanted + newest + ") AS e" + job + tail
+            }
+            return "WITH e AS MATERIALIZED (SELECT * FROM job_executions" + wanted + ") SELECT " + columns + " FROM e" + job + tail
+        }
+        let live: SQL = "(SELECT * FROM job_live" + wanted + " AND x.job_config_id = w.job" + newest + ")"
+        let ended: SQL =
+            "(SELECT * FROM job_finished" + wanted
+            + " AND x.job_config_id BETWEEN w.job AND w.job ORDER BY x.job_config_id DESC, x.id DESC LIMIT \(limit))"
+        return "SELECT " + columns + " FROM unnest(\(jobs)::int[]) AS w(job) CROSS JOIN LATERAL (" + live + " UNION ALL " + ended + ") AS e"
+            + job + tail
     }
 
     static func one(_ id: String) -> SQL {
-        "SELECT " + columns + " WHERE e.id = \(id)::uuid"
+        "SELECT " + columns + " FROM job_executions AS e" + job + " WHERE e.id = \(id)::uuid"
     }
 
     static func attempts(of id: String) -> SQL {

@@ -30,13 +30,15 @@ enum StatusStatements {
         FROM job_configurations AS j
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
-          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at + j.expect_success_within < now()
+          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
+            AND j.expect_success_within IS NOT NULL
           ORDER BY t.due_at DESC LIMIT 1
         ) AS due ON true
         LEFT JOIN LATERAL (
-          SELECT due.due_at WHERE due.due_at IS NOT NULL AND NOT EXISTS (
-            SELECT FROM job_finished AS f WHERE f.job_config_id = j.id AND f.status = 'SUCCESS' AND f.parent_id IS NULL
-              AND f.scheduled_for >= due.due_at AND f.id >= uuid_v7_floor(due.due_at - interval '1 day'))
+          -- The newest come first: where all is well, one is read.
+          SELECT due.due_at WHERE due.due_at IS NOT NULL AND (
+            SELECT f.id FROM job_finished AS f WHERE f.job_config_id = j.id AND f.status = 'SUCCESS' AND f.parent_id IS NULL
+              AND f.scheduled_for >= due.due_at AND f.id >= uuid_v7_floor(due.due_at - interval '1 hour') ORDER BY f.id DESC LIMIT 1) IS NULL
         ) AS late ON true
         WHERE j.active AND j.deleted_at IS NULL AND j.cron_pattern IS NOT NULL
           AND (j.problem IS NOT NULL OR late.due_at IS NOT NULL OR j.paused_at IS NULL

@@ -22,7 +22,8 @@ extension Catalogue {
                 ])
             ]),
         Failure(
-            number: "R26", name: "a long history, statistics missing or wrong", evidence: [.tests(["JobQueueTests.PlanTests/reads"])]),
+            number: "R26", name: "a long history, statistics missing or wrong",
+            evidence: [.tests(["JobQueueTests.PlanTests/reads", "Acceptance.LongHistoryTests/blocks"])]),
         Failure(
             number: "R27", name: "paused, limited and unknown jobs at the head of the queue",
             evidence: [.tests(["JobQueueTests.ClaimTests/headOfTheQueue", "Acceptance.QueueTests/headOfTheQueue"])]),
@@ -47,8 +48,11 @@ extension Catalogue {
         Failure(
             number: "R31", name: "clocks that are wrong",
             evidence: [
-                .tests(["JobQueueTests.RescueTests/clockJump"]),
-                .notYet("a worker whose own clock is wrong, and a server whose clock jumps back, under real programs"),
+                .scenario(wrongClocks), .scenario(serverJumps),
+                .tests([
+                    "JobQueueTests.RescueTests/clockJump", "JobQueueTests.ClockTests/ranAhead", "JobQueueTests.ClockTests/setBack",
+                    "JobQueueTests.ClockTests/endsInOrder", "PartnersTests.CresceVendasTests/rateLimitAsADate",
+                ]),
             ]),
         Failure(
             number: "R32", name: "a pooler, other schema versions, migrations at once or killed half-way",
@@ -63,15 +67,14 @@ extension Catalogue {
         Failure(
             number: "R40", name: "what the wake-up costs",
             evidence: [
-                .tests(["JobQueueTests.OperationTests/notifications"]),
-                .notYet("single INSERTs with and without the trigger, measured beside each other"),
+                .scenario(insertsWithWakeup), .tests(["JobQueueTests.OperationTests/notifications"]),
             ]),
         Failure(
             number: "R41", name: "the listener's connection dies silently",
             evidence: [.tests(["PostgresTests.ListenerTests/terminated", "PostgresTests.ListenerTests/silence"])]),
         Failure(
             number: "R42", name: "many workers and one job",
-            evidence: [.notYet("statements per job with 32 workers, and polls after they all restart at once")]),
+            evidence: [.scenario(oneJob), .scenario(commonStart), .tests(["JobQueueTests.ClaimSpreadTests/commonStart"])]),
         Failure(
             number: "R54", name: "the watcher is not watched by what it watches",
             evidence: [.tests(["NotificationsTests.LateTests/withoutWorkers", "NotificationsTests.LateTests/withoutSchedulers"])]),

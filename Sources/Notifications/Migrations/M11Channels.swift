@@ -1,0 +1,109 @@
+import JobQueue
+
+/// What SQL can see of a bad channel.
+extension Migration {
+    static let m11Channels = #"""
+        -- Without a colon behind the field: what stands behind `bot_token:` is hidden wherever the sentence is shown.
+        CREATE FUNCTION refuse_channel(field text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN
+          RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || field, MESSAGE = format('config.%s %s', field, sentence);
+        END $$;
+
+        -- A text of a channel's config that matches a pattern; encrypted ones are taken as they are, absent and null ones pass.
+        CREATE FUNCTION check_channel_text(config jsonb, field text, pattern text, sentence text) RETURNS void LANGUAGE plpgsql
+        SET search_path FROM CURRENT AS $$
+        BEGIN
+          IF jsonb_typeof(config -> field) = 'null' OR config ->> field LIKE 'enc:v1:%' THEN
+            RETURN;
+          ELSIF jsonb_typeof(config -> field) <> 'string' OR config ->> field !~ pattern THEN
+            PERFORM refuse_channel(field, sentence);
+          END IF;
+        END $$;
+
+        -- The same of a text or a list of texts.
+        CREATE FUNCTION check_channel_texts(config jsonb, field text, pattern text, sentence text) RETURNS void LANGUAGE plpgsql
+        SET search_path FROM CURRENT AS $$
+        BEGIN
+          IF jsonb_typeof(config -> field) <> 'array' THEN
+            PERFORM check_channel_text(config, field, pattern, sentence);
+          ELSIF EXISTS (SELECT FROM jsonb_array_elements(config -> field) AS e(value)
+              WHERE jsonb_typeof(value) <> 'string' OR (value #>> '{}' !~ pattern AND value #>> '{}' NOT LIKE 'enc:v1:%')) THEN
+            PERFORM refuse_channel(field, sentence);
+          END IF;
+        END $$;
+
+        -- With an integration, which may come later, what is not here stands there.
+        CREATE FUNCTION check_channel_config(type text, config jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE
+          allowed text[] := ARRAY['integration', 'proxy', 'ca_file'] || CASE type
+            WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id', 'parse_mode', 'api_base_url']
+            WHEN 'EMAIL' THEN ARRAY['smtp_url', 'username', 'password', 'from', 'to', 'starttls']
+            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret', 'headers', 'allow_private_network'] END;
+          required text[] := CASE type WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id'] WHEN 'EMAIL' THEN ARRAY['smtp_url', 'from', 'to']
+            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret'] END;
+          web_address text := '^https?://[^/?#[:space:]]+[!-~]*$';
+          mail_address text := '^[^][[:space:]@<>(),;:\\"]{1,64}@[^][[:space:]@<>(),;:\\"]{1,189}$';
+          field text;
+        BEGIN
+          IF type IS NULL OR type NOT IN ('TELEGRAM', 'EMAIL', 'WEBHOOK') THEN
+            PERFORM refuse('type', 'it must be TELEGRAM, EMAIL or WEBHOOK');
+          ELSIF jsonb_typeof(config) IS DISTINCT FROM 'object' THEN
+            PERFORM refuse('config', 'it must be an object such as {"key": "value"}');
+          END IF;
+          SELECT k INTO field FROM jsonb_object_keys(config) AS k WHERE k <> ALL (allowed) ORDER BY k LIMIT 1;
+          IF FOUND THEN
+            PERFORM refuse('config', format('"%s" is not known; allowed for %s are %s', left(field, 60), type, array_to_string(allowed, ', ')));
+          END IF;
+          FOREACH field IN ARRAY required LOOP
+            IF coalesce(config -> field, 'null') IN ('null', '""', '[]') AND coalesce(config ->> 'integration', '') = '' THEN
+              PERFORM refuse_channel(field, format('is missing; a %s channel needs %s, or the integration that has them', type,
+                array_to_string(required, ', ')));
+            END IF;
+          END LOOP;
+          FOREACH field IN ARRAY ARRAY['integration', 'proxy', 'ca_file', 'username', 'password'] LOOP
+            PERFORM check_channel_text(config, field, '', 'must be a text');
+          END LOOP;
+          PERFORM check_channel_text(config, 'bot_token', '^[A-Za-z0-9:_-]*$', 'is no bot token');
+          IF jsonb_typeof(config -> 'chat_id') IS DISTINCT FROM 'number' THEN
+            PERFORM check_channel_text(config, 'chat_id', '^(-?[0-9]{1,18}|@[!-~]+|)$', 'must be a number in a text, such as "-1001234567890", or begin with @');
+          END IF;
+          PERFORM check_channel_text(config, 'parse_mode', '^(HTML|html|)$', 'must be HTML');
+          PERFORM check_channel_text(config, 'api_base_url', web_address, 'must be an address such as https://api.telegram.org');
+          PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://[^/?#[:space:]]+[!-~]*)$', 'must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
+          PERFORM check_channel_text(config, 'starttls', '^(required|none)$', 'must be "required" or "none"');
+          PERFORM check_channel_text(config, 'from', mail_address, 'must be a bare address of the form name@host');
+          PERFORM check_channel_texts(config, 'to', mail_address, 'must be a list of bare addresses of the form name@host');
+          PERFORM check_channel_text(config, 'url', web_address, 'must be an address such as https://example.com/path');
+          PERFORM check_channel_texts(config, 'secret', '^((whsec_)?[A-Za-z0-9+/]{32,88}={0,2}( |$))+$', 'must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
+          IF jsonb_typeof(config -> 'headers') NOT IN ('object', 'null') OR EXISTS (
+              SELECT FROM jsonb_each(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS h(name, value)
+              WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\r\n]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
+            PERFORM refuse_channel('headers', 'must be an object of texts without line breaks, such as {"X-Team": "ops"}');
+          ELSIF jsonb_typeof(config -> 'allow_private_network') NOT IN ('boolean', 'null') THEN
+            PERFORM refuse_channel('allow_private_network', 'must be true or false');
+          END IF;
+        END $$;
+
+        CREATE FUNCTION check_notification_channel() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+          -- A row that has to be switched off, removed or renamed is not held up by what else is wrong with it.
+          IF TG_OP = 'INSERT' OR NEW.type IS DISTINCT FROM OLD.type OR NEW.config IS DISTINCT FROM OLD.config THEN
+            PERFORM check_channel_config(NEW.type, NEW.config);
+          END IF;
+          IF TG_OP = 'UPDATE' THEN
+            IF NEW.active AND NOT OLD.active THEN
+              NEW.problem := NULL;
+            END IF;
+            NEW.updated_at := clock_timestamp();
+          END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER check_notification_channel BEFORE INSERT OR UPDATE ON notification_channels
+          FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
+        """#
+
+    static let m11ChannelsDown = #"""
+        DROP TRIGGER check_notification_channel ON notification_channels;
+        DROP FUNCTION check_notification_channel, check_channel_config, check_channel_texts, check_channel_text, refuse_channel;
+        """#
+}

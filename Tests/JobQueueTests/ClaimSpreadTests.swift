@@ -1,0 +1,49 @@
+import Postgres
+import Runtime
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// R42: what brings many workers to one point does not keep them there.
+@Suite struct ClaimSpreadTests {
+    /// The turns of a claimer's loop.
+    private final class Turns: Sendable {
+        private let moments = Mutex<[Duration]>([])
+        func note() { moments.withLock { $0.append(MonotonicClock.now()) } }
+        var all: [Duration] { moments.withLock { $0 } }
+    }
+
+    @Test("R42: workers that began at one moment, and heard one notification, poll at any point of the interval", arguments: [false, true])
+    func commonStart(areWoken: Bool) async throws {
+        try await Queue.withDatabase { queue in
+            let worker = try await queue.addWorker()
+            let lease = Lease(length: .seconds(900))
+            lease.renewed(askedAt: MonotonicClock.now())
+            let crowd = (0..<24).map { _ in (turns: Turns(), wakeup: Wakeup()) }
+            let claiming = crowd.map { turns, wakeup in
+                let slots = Slots(
+                    count: 4, roomWakeup: Wakeup(), execute: { _, _ in .succeeded(metrics: nil) }, onSettled: { _, _ in })
+                let claimer = Claimer(
+                    identity: WorkerIdentity(id: worker, host: "h", pid: 1, version: "v", slots: 4), pool: queue.pool, slots: slots,
+                    lease: lease, wakeup: wakeup, leaveWhenDrained: false, onProgress: turns.note)
+                return Task { await claimer.run(until: ShutdownSignal(), isIdle: { true }) }
+            }
+            var looks = 1
+            if areWoken {
+                try await eventually("their first looks") { crowd.allSatisfy { !$0.turns.all.isEmpty } }
+                for (_, wakeup) in crowd { wakeup.signal() }
+                // The look that follows a notification, and the one shortly after it.
+                looks = 3
+            }
+            try await eventually("their first polls") { crowd.allSatisfy { $0.turns.all.count > looks } }
+            let waits = crowd.map { $0.turns.all[looks] - $0.turns.all[looks - 1] }.sorted()
+            // Of 24 that are anywhere in the second it is one in 10 million that none comes in the first half, or none in the second.
+            #expect(waits[0] < .milliseconds(500), "the first polls: \(waits)")
+            #expect(waits[23] > .milliseconds(400), "the first polls: \(waits)")
+            for task in claiming { task.cancel() }
+            for task in claiming { await task.value }
+        }
+    }
+}

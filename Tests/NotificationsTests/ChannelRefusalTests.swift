@@ -1,0 +1,111 @@
+import Postgres
+import Secrets
+import TestSupport
+import Testing
+
+@testable import Notifications
+
+/// A bad channel is refused at INSERT and UPDATE with one sentence that names the field (SPEC §2).
+@Suite struct ChannelRefusalTests {
+    private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    private static let bad: [(field: String, type: String, config: String)] = [
+        ("type", "SMS", "{}"), ("config", "EMAIL", "[]"), ("config", "EMAIL", "null"),
+        ("config", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "chatid": "3"}"#),
+        ("config", "EMAIL", #"{"integration": "i", "url": "https://x.example"}"#),
+        ("config", "WEBHOOK", #"{"integration": "i", "language": "pt"}"#),
+        ("config.bot_token", "TELEGRAM", #"{"chat_id": "2"}"#),
+        ("config.bot_token", "TELEGRAM", #"{"chat_id": "2", "bot_token": ""}"#),
+        ("config.bot_token", "TELEGRAM", #"{"chat_id": "2", "bot_token": "a b"}"#),
+        ("config.bot_token", "TELEGRAM", #"{"chat_id": "2", "bot_token": "1:a/../x"}"#),
+        ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a"}"#),
+        ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "plantão"}"#),
+        ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": ["2"]}"#),
+        ("config.parse_mode", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "parse_mode": "Markdown"}"#),
+        ("config.api_base_url", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "api_base_url": "api.telegram.org"}"#),
+        ("config.integration", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "integration": 7}"#),
+        ("config.smtp_url", "EMAIL", #"{"from": "a@b.c", "to": ["a@b.c"]}"#),
+        ("config.smtp_url", "EMAIL", #"{"smtp_url": "mail.example:25", "from": "a@b.c", "to": ["a@b.c"]}"#),
+        ("config.smtp_url", "EMAIL", #"{"smtp_url": "http://mail.example", "from": "a@b.c", "to": ["a@b.c"]}"#),
+        ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"]}"#),
+        ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"], "from": "Chimera <a@b.c>"}"#),
+        ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"], "from": "a@b.c\r\nBcc: x@y.z"}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c"}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": []}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c", "d"]}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": {"a@b.c": 1}}"#),
+        ("config.starttls", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "starttls": "optional"}"#),
+        ("config.starttls", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "starttls": true}"#),
+        ("config.password", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "password": 1}"#),
+        ("config.url", "WEBHOOK", #"{"secret": "\#(secret)"}"#),
+        ("config.url", "WEBHOOK", #"{"url": "ftp://x.example", "secret": "\#(secret)"}"#),
+        ("config.url", "WEBHOOK", #"{"url": "https://x y", "secret": "\#(secret)"}"#),
+        ("config.secret", "WEBHOOK", #"{"url": "https://x.example"}"#),
+        ("config.secret", "WEBHOOK", #"{"url": "https://x.example", "secret": "short"}"#),
+        ("config.secret", "WEBHOOK", #"{"url": "https://x.example", "secret": ["\#(secret)", 7]}"#),
+        ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": ["X: y"]}"#),
+        ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X": "a\nb"}}"#),
+        ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X Y": "a"}}"#),
+        (
+            "config.allow_private_network", "WEBHOOK",
+            #"{"url": "https://x.example", "secret": "\#(secret)", "allow_private_network": "yes"}"#
+        ),
+        ("config.ca_file", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "ca_file": 1}"#),
+    ]
+
+    private static let good: [(type: String, config: String)] = [
+        ("TELEGRAM", #"{"bot_token": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "chat_id": "-1001234567890", "parse_mode": "HTML"}"#),
+        ("TELEGRAM", #"{"bot_token": "enc:v1:abc:def", "chat_id": "@plantao", "api_base_url": "http://127.0.0.1:8081", "proxy": null}"#),
+        ("TELEGRAM", #"{"bot_token": "1:a", "chat_id": -5}"#), ("TELEGRAM", #"{"integration": "bot"}"#),
+        ("TELEGRAM", #"{"integration": "bot", "chat_id": "9"}"#),
+        ("EMAIL", #"{"smtp_url": "smtp://u:p@mail.example:587/host.example", "from": "a+b@c.example", "to": ["o'x@d.example"]}"#),
+        (
+            "EMAIL",
+            #"{"smtp_url": "smtps://[::1]:465", "from": "a@b", "to": "x@y", "starttls": "none", "username": "u", "password": "enc:v1:a:b"}"#
+        ),
+        (
+            "WEBHOOK",
+            #"{"url": "http://127.0.0.1:9/a?b=c", "secret": "\#(secret)", "allow_private_network": true, "headers": {"X-A": "é"}}"#
+        ),
+        (
+            "WEBHOOK",
+            #"{"url": "https://x.example", "secret": ["enc:v1:a:b", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "ca_file": "/x", "headers": null}"#
+        ),
+        ("WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret) \#(secret)"}"#),
+    ]
+
+    @Test("a bad channel is refused by the field's name when it is written and when it is changed")
+    func refused() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            for (field, type, config) in Self.bad {
+                for statement: SQL in [
+                    "INSERT INTO notification_channels (name, type, config) VALUES ('c', \(type), \(config)::jsonb)",
+                    "UPDATE notification_channels SET type = \(type), config = \(config)::jsonb WHERE id = \(channel)",
+                ] {
+                    let error = await #expect(throws: PostgresError.self, "\(type) \(config)") { try await outbox.run(statement) }
+                    let message = error?.message ?? ""
+                    #expect(message.hasPrefix(field + (field.contains(".") ? " " : ": ")), "\(config): \(message)")
+                    #expect(!message.contains("\n") && Masking.mask(text: message) == message, "\(message)")
+                }
+            }
+            #expect(try await outbox.number("SELECT count(*) FROM notification_channels") == 1)
+        }
+    }
+
+    @Test("what the channels take is taken, and a row that was bad before can still be switched off and removed")
+    func taken() async throws {
+        try await Outbox.withDatabase { outbox in
+            for (place, (type, config)) in Self.good.enumerated() {
+                try await outbox.run(
+                    "INSERT INTO notification_channels (name, type, config) VALUES (\("c\(place)"), \(type), \(config)::jsonb)")
+            }
+            let channel = try await outbox.addChannel("old")
+            try await outbox.run("ALTER TABLE notification_channels DISABLE TRIGGER check_notification_channel")
+            try await outbox.run("UPDATE notification_channels SET config = '{}' WHERE id = \(channel)")
+            try await outbox.run("ALTER TABLE notification_channels ENABLE TRIGGER check_notification_channel")
+            try await outbox.run("UPDATE notification_channels SET active = false, deleted_at = now() WHERE id = \(channel)")
+            #expect(try await outbox.number("SELECT count(*) FROM notification_channels WHERE NOT active") == 1)
+        }
+    }
+}
