@@ -52,6 +52,6 @@ growth_row() {
         share=$(ratio "$rate" history_rate_0)
     fi
     [[ -z ${figures[$2_p50_$3]-} ]] || latency="$(calculate "$(median "$2_p50_$3")") / $(calculate "$(median "$2_p99_$3")") ms"
-    printf '| %s | %s | %s | **%s** | %s + %s µs | %s |\n' "$1" "$(grouped "$(whole "$rate")")" "$(spread "$rate" %d)" "$share" \
+    printf '| %s | %s | %s | **%s** | %s + %s µs | %s |\n' "$1" "$(grouped "$(whole "$rate")")" "$(spread "$rate" %.0f)" "$share" \
         "$(median "$2_worker_cpu_us_$3")" "$(median "$2_postgres_cpu_us_$3")" "$latency"
 }

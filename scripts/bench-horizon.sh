@@ -82,8 +82,8 @@ SQL
 
 | | median, jobs a second | spread | ratio |
 |---|---|---|---|
-| no reader | $(grouped "$(whole horizon_alone_rate)") | $(spread horizon_alone_rate %d) | |
-| four readers | $(grouped "$(whole horizon_read_rate)") | $(spread horizon_read_rate %d) | **$(ratio horizon_read_rate horizon_alone_rate)** |
+| no reader | $(grouped "$(whole horizon_alone_rate)") | $(spread horizon_alone_rate %.0f) | |
+| four readers | $(grouped "$(whole horizon_read_rate)") | $(spread horizon_read_rate %.0f) | **$(ratio horizon_read_rate horizon_alone_rate)** |
 TABLE
 }
 

@@ -69,7 +69,7 @@ bench_queue() {
 
 | | median | spread | of the limit | CPU a job, workers + PostgreSQL | WAL a job | syncs a 1,000 jobs |
 |---|---|---|---|---|---|---|
-| limit: pgbench, bare claim and finish in batches of $batch, 2 clients | $(grouped "$(whole queue_limit_rate)") | $(spread queue_limit_rate %d) | | | | |
+| limit: pgbench, bare claim and finish in batches of $batch, 2 clients | $(grouped "$(whole queue_limit_rate)") | $(spread queue_limit_rate %.0f) | | | | |
 $(for workers in 1 2 4 8; do queue_row $workers; done)
 
 | 1 worker | median | spread |
@@ -85,7 +85,7 @@ queue_row() {
     local syncs
     syncs=$(calculate "$(median "queue_wal_syncs_$1") * 1000" %.1f)
     printf '| %d worker(s) | %s | %s | **%s** | %s + %s µs | %s B | %s |\n' "$1" "$(grouped "$(whole "queue_rate_$1")")" \
-        "$(spread "queue_rate_$1" %d)" "$(ratio "queue_rate_$1" queue_limit_rate)" "$(median "queue_worker_cpu_us_$1")" \
+        "$(spread "queue_rate_$1" %.0f)" "$(ratio "queue_rate_$1" queue_limit_rate)" "$(median "queue_worker_cpu_us_$1")" \
         "$(median "queue_postgres_cpu_us_$1")" "$(whole "queue_wal_bytes_$1")" "$syncs"
 }
 
@@ -149,10 +149,10 @@ bench_enqueue() {
 
 | | median | spread | ratio |
 |---|---|---|---|
-| INSERT … SELECT of $(grouped $jobs) executions | $(grouped "$(whole enqueue_bulk_rate)") | $(spread enqueue_bulk_rate %d) | |
-| the same into a bare table with the same key and index | $(grouped "$(whole enqueue_bare_bulk_rate)") | $(spread enqueue_bare_bulk_rate %d) | **$(ratio enqueue_bulk_rate enqueue_bare_bulk_rate)** |
-| the same into a bare table with a bigint as its key | $(grouped "$(whole enqueue_plain_bulk_rate)") | $(spread enqueue_plain_bulk_rate %d) | $(ratio enqueue_bulk_rate enqueue_plain_bulk_rate) |
-| single INSERTs, 4 pgbench clients | $(grouped "$(whole enqueue_single_rate)") | $(spread enqueue_single_rate %d) | |
-| the same without the wake-up | $(grouped "$(whole enqueue_silent_rate)") | $(spread enqueue_silent_rate %d) | **$(ratio enqueue_single_rate enqueue_silent_rate)** |
+| INSERT … SELECT of $(grouped $jobs) executions | $(grouped "$(whole enqueue_bulk_rate)") | $(spread enqueue_bulk_rate %.0f) | |
+| the same into a bare table with the same key and index | $(grouped "$(whole enqueue_bare_bulk_rate)") | $(spread enqueue_bare_bulk_rate %.0f) | **$(ratio enqueue_bulk_rate enqueue_bare_bulk_rate)** |
+| the same into a bare table with a bigint as its key | $(grouped "$(whole enqueue_plain_bulk_rate)") | $(spread enqueue_plain_bulk_rate %.0f) | $(ratio enqueue_bulk_rate enqueue_plain_bulk_rate) |
+| single INSERTs, 4 pgbench clients | $(grouped "$(whole enqueue_single_rate)") | $(spread enqueue_single_rate %.0f) | |
+| the same without the wake-up | $(grouped "$(whole enqueue_silent_rate)") | $(spread enqueue_silent_rate %.0f) | **$(ratio enqueue_single_rate enqueue_silent_rate)** |
 TABLE
 }
