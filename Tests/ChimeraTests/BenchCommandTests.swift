@@ -73,8 +73,8 @@ import Testing
     func interruption(signal: Int32) async throws {
         try await TestDatabase.withDatabase { database in
             let program = try RunningProgram(
-                "chimera", ["bench", "drain", "--jobs", "100000"], environment: ["DATABASE_URL": database.url])
-            try await eventually("a worker at work") {
+                "chimera", ["bench", "drain", "--jobs", "20000"], environment: ["DATABASE_URL": database.url])
+            try await eventually(within: .seconds(180), "a worker at work") {
                 try await !database.pool.query(
                     "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'chimera worker%'"
                 ).isEmpty
