@@ -4,7 +4,10 @@
 
 # Every figure of every round: figures[NAME]="1.2 1.3 1.1".
 declare -A figures=()
-add() { figures[$1]="${figures[$1]-}${figures[$1]:+ }$2"; }
+add() {
+    [[ ${2-} =~ ^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$ ]] || fail "there is no figure for $1, but \"${2-}\"."
+    figures[$1]="${figures[$1]-}${figures[$1]:+ }$2"
+}
 
 sorted() { tr ' ' '\n' <<<"${figures[$1]}" | sort -g; }
 median() { sorted "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

@@ -3,6 +3,7 @@
 #
 # begin_throwaway NAME      makes $folder; from now on the script's end, whatever ends it, stops what was started and removes it
 # start_postgres NAME=VALUE … sets PGHOST, PGUSER, PGDATABASE and DATABASE_URL; the server is new, empty and nobody else's
+# restart_postgres [NAME=VALUE …]  with these settings until the next restart
 # start NAME COMMAND …      starts a program in a session of its own, its output in $folder/NAME.log, its pid in ${pid_of[NAME]}
 # stop NAME                 SIGTERM, and the program's exit code
 # sql …                     psql, unaligned, columns separated by tabs, the first error ends it
@@ -107,17 +108,32 @@ start_postgres() {
             echo "${setting%%=*} = '${setting#*=}'"
         done
     } >>"$cluster/data/postgresql.conf"
-    # shellcheck disable=SC2016 # the inner shell's own words
-    start postgres sh -c 'cd / && exec "$@"' sh "${as_server_user[@]}" postgres -D "$cluster/data"
     export PGHOST=$cluster PGUSER=chimera PGDATABASE=postgres
+    run_postgres || return
+    sql -c 'CREATE DATABASE chimera'
+    PGDATABASE=chimera
+    export DATABASE_URL="host=$PGHOST user=$PGUSER dbname=$PGDATABASE"
+}
+
+run_postgres() {
+    # shellcheck disable=SC2016 # the inner shell's own words
+    start postgres sh -c 'cd / && exec "$@"' sh "${as_server_user[@]}" postgres -D "$PGHOST/data"
     if ! eventually 60 postgres_answers || ! is_alive postgres; then
         echo "The private PostgreSQL does not start; its last words:" >&2
         tail -n 10 "$folder/postgres.log" >&2
         return 69
     fi
-    sql -c 'CREATE DATABASE chimera'
-    PGDATABASE=chimera
-    export DATABASE_URL="host=$PGHOST user=$PGUSER dbname=$PGDATABASE"
+}
+
+# Ends every session, stops the server and starts it again, with settings NAME=VALUE … that hold until the next restart.
+restart_postgres() {
+    kill -INT "${pid_of[postgres]}"
+    wait "${pid_of[postgres]}" || true
+    unset "pid_of[postgres]"
+    printf '%s\n' "$@" >"$PGHOST/data/restart.conf"
+    grep -q restart.conf "$PGHOST/data/postgresql.conf" || echo "include_if_exists = 'restart.conf'" >>"$PGHOST/data/postgresql.conf"
+    chmod 644 "$PGHOST/data/restart.conf"
+    run_postgres
 }
 
 postgres_answers() {

@@ -19,4 +19,15 @@ struct ClaimSizing: Sendable {
         guard let typicalDuration else { return 0 }
         return min(Int(Double(slots) * (Self.aheadFor / max(typicalDuration, .microseconds(1)))), Self.mostAhead)
     }
+
+    /// Learns that every run of now has lasted this long and goes on.
+    mutating func note(_ least: Duration) {
+        typicalDuration = typicalDuration.map { max($0, least) } ?? least
+    }
+
+    /// How many of those that wait will have a slot within `limit`, as runs last lately.
+    func reachable(within limit: Duration, slots: Int) -> Int {
+        guard let typicalDuration else { return Self.mostAhead }
+        return Int(min(Double(slots) * (limit / max(typicalDuration, .microseconds(1))), Double(Self.mostAhead)))
+    }
 }

@@ -43,12 +43,12 @@ final class Slots: Sendable {
 
         var waitingCount: Int { waiting.count - nextWaiting }
 
-        mutating func takeWaiting() -> [ClaimedRun] {
-            defer {
-                waiting = []
-                nextWaiting = 0
-            }
-            return waiting[nextWaiting...].map(\.run)
+        /// The first `kept` of them stay.
+        mutating func takeWaiting(beyond kept: Int = 0) -> [ClaimedRun] {
+            let all = waiting[nextWaiting...]
+            waiting = Array(all.prefix(kept))
+            nextWaiting = 0
+            return all.dropFirst(kept).map(\.run)
         }
 
         mutating func nextAssignment() -> Assignment? {
@@ -144,13 +144,19 @@ final class Slots: Sendable {
         roomWakeup.signal()
     }
 
-    /// Hands back what waits when no slot came free for `limit`: it was claimed ahead of quick runs, and a long one came. Others may have room.
+    /// Hands back what was claimed ahead of quick runs when long ones came: all when no slot came free for `limit`, else those that would
+    /// wait longer than that. Others may have room.
     func handBackWaiting(after limit: Duration) -> Int {
         let waiting: [ClaimedRun] = state.withLock { state in
-            guard state.waitingCount > 0, MonotonicClock.now() - state.movedAt >= limit else { return [] }
+            guard state.waitingCount > 0 else { return [] }
+            let now = MonotonicClock.now()
+            let least = state.active.values.map { now - $0.startedAt }.min() ?? .zero
+            let isStuck = now - state.movedAt >= limit
             // Until quick runs come again nothing is claimed ahead.
-            state.sizing.record(limit)
-            return state.takeWaiting()
+            state.sizing.note(isStuck ? max(limit, least) : least)
+            let kept = isStuck ? 0 : state.sizing.reachable(within: limit, slots: count)
+            guard state.waitingCount > kept else { return [] }
+            return state.takeWaiting(beyond: kept)
         }
         let error = RunError(code: "NO_SLOT", message: "its worker had no free slot for it; it is handed back", isRetryable: true)
         waiting.forEach { onSettled($0, .interrupted(error, delay: nil)) }

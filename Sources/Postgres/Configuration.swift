@@ -63,6 +63,17 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         return named
     }
 
+    /// A connection string for another program: the same place, with `schema` (a plain name) as its default schema.
+    package func connectionString(defaultSchema schema: String) -> String {
+        var parameters = parameters
+        if parameters["application_name"] == applicationName { parameters["application_name"] = nil }
+        let options = parameters["options"] ?? ProcessInfo.processInfo.environment["PGOPTIONS"] ?? ""
+        parameters["options"] = "\(options) -csearch_path=\(schema)"
+        return parameters.sorted { $0.key < $1.key }.map { keyword, value in
+            keyword + "='" + value.replacing("\\", with: "\\\\").replacing("'", with: "\\'") + "'"
+        }.joined(separator: " ")
+    }
+
     private static func parse(_ url: String) throws(OperatorError) -> [String: String] {
         let unreadable = OperatorError(
             exitCode: .configuration,

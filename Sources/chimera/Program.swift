@@ -6,7 +6,7 @@ struct Program {
     static let commands =
         MigrateCommands.all + [WorkerCommand.command, SchedulerCommand.command, StatusCommand.command] + JobCommands.all
         + ExecutionCommands.all + Noun.store.commands + [StoreImport.command] + Noun.integration.commands + [IntegrationTest.command]
-        + Noun.channel.commands + [ChannelTest.command] + SecretCommands.all + [CronCommand.command]
+        + Noun.channel.commands + [ChannelTest.command] + SecretCommands.all + [CronCommand.command, BenchCommand.command]
 
     private static let services: Set<String> = ["worker", "scheduler"]
 

@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test("what comes later is no command yet", arguments: ["doctor", "metrics", "import", "bench"])
+    @Test("what comes later is no command yet", arguments: ["doctor", "metrics", "import"])
     func unknownCommands(word: String) async throws {
         expectRefusal(try await chimera([word]), 64, "there is no command \"\(word)\"", of: [word])
         expectRefusal(try await chimera(["help", word]), 64, "there is no command \"\(word)\"", of: ["help", word])

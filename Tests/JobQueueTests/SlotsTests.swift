@@ -183,6 +183,27 @@ import Testing
         #expect(settled.withLock { $0.values.allSatisfy { $0 == 1 } })
     }
 
+    @Test("what was claimed ahead of quick runs and would wait long behind long ones is handed back, the last in the queue's order first")
+    func longRunsAreNotHoarded() async throws {
+        let stage = Stage()
+        let slots = stage.slots(4)
+        let long: Duration = .milliseconds(200)
+        let assignments = (1...44).map { assignment($0) }
+        slots.submit(assignments)
+        try await eventually { slots.held().compactMap(\.runningFor).min().map { $0 >= long } ?? false }
+        // Slots come free all the time, so nothing is stuck: at this pace one in each slot still has its turn soon.
+        stage.end(assignments[0].run)
+        try await eventually { stage.settled.count == 1 }
+        let handedBack = slots.handBackWaiting(after: long)
+        let waiting = slots.held().filter { $0.runningFor == nil }.map(\.run.id)
+        #expect(handedBack >= 35 && handedBack + waiting.count == 39)
+        #expect(waiting == assignments[5..<5 + waiting.count].map(\.run.id), "the first ones stay")
+        #expect(stage.settled.filter { $0.outcome == "interrupted" }.count == handedBack)
+        #expect(slots.room == 0, "nothing is claimed in their place")
+        for assignment in assignments { stage.end(assignment.run) }
+        try await eventually { stage.settled.count == 44 && slots.heldCount == 0 }
+    }
+
     @Test("a run that is stopped while it starts is cancelled")
     func stoppedAtItsStart() async throws {
         let stage = Stage()

@@ -2,7 +2,7 @@ import Glibc
 
 /// How a program is started: no shell, a session of its own, signals as a fresh program expects them, and nothing of this one's but
 /// the descriptors given.
-struct ProgramSpawn: Sendable {
+package struct ProgramSpawn: Sendable {
     /// What is executed.
     let path: String
     /// All of `argv`, the program's own name first.
@@ -12,8 +12,16 @@ struct ProgramSpawn: Sendable {
     /// They become 0, 1, 2 … of the program; every other one closes by its own flag.
     let descriptors: [Int32]
 
+    /// Takes what is executed, all of `argv`, the whole environment, and what becomes 0, 1, 2 … of the program.
+    package init(path: String, arguments: [String], environment: [String: String], descriptors: [Int32]) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+        self.descriptors = descriptors
+    }
+
     /// Gives the process, which is also its group and its session, or the system's error.
-    func start() -> Result<pid_t, SystemError> {
+    package func start() -> Result<pid_t, SystemError> {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -42,13 +50,14 @@ struct ProgramSpawn: Sendable {
 }
 
 /// An `errno` and its words.
-struct SystemError: Error, Hashable, CustomStringConvertible {
+package struct SystemError: Error, Hashable, CustomStringConvertible {
     let number: Int32
 
     /// The error of the last system call of this thread.
     static var last: SystemError { SystemError(number: errno) }
 
-    var description: String { String(cString: strerror(number)) }
+    /// The system's words.
+    package var description: String { String(cString: strerror(number)) }
 }
 
 /// A pipe whose ends no program inherits.

@@ -1,0 +1,30 @@
+import Testing
+
+@testable import Postgres
+
+/// A connection string made for another program.
+@Suite struct ConnectionStringTests {
+    @Test(
+        "it leads to the same place with another default schema, whatever the passwords and options hold",
+        arguments: [
+            "postgresql://anna:it%27s%5Cs3cret@db1,db2:5433/shop?sslmode=require",
+            "host='db1,db2' port=5433 dbname=shop user=anna password='it\\'s\\\\s3cret' sslmode=require",
+            "postgresql://anna:it%27s%5Cs3cret@db1,db2:5433/shop?sslmode=require&options=-csearch_path%3Dother%20-cwork_mem%3D8MB",
+        ])
+    func samePlace(url: String) throws {
+        let given = try PostgresConfiguration(url: url, applicationName: "one")
+        let made = try PostgresConfiguration(url: given.connectionString(defaultSchema: "bench"), applicationName: "two")
+        var expected = given.parameters
+        expected["options"] = (expected["options"] ?? "") + " -csearch_path=bench"
+        expected["application_name"] = "two"
+        #expect(made.parameters == expected)
+        #expect(made.parameters["password"] == #"it's\s3cret"#)
+    }
+
+    @Test("a name that the string itself gives to the program is kept")
+    func applicationName() throws {
+        let given = try PostgresConfiguration(url: "host=db1 application_name=shop", applicationName: "one")
+        let made = try PostgresConfiguration(url: given.connectionString(defaultSchema: "bench"), applicationName: "two")
+        #expect(made.parameters["application_name"] == "shop")
+    }
+}
