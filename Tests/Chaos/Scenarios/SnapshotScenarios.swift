@@ -39,7 +39,8 @@ extension Catalogue {
                 \(Drills.text(latencyBefore)) ms, at the end \(Drills.text(latencyAfter)) ms; our longest transaction \(Int(longest * 1000)) ms; \
                 \(queries) queries of the readers
                 """)
-            try require(last >= first * 0.5, "the rate fell from \(Int(first)) to \(Int(last)) a second")
+            // Not closer: what else the machine does changes a rate by half. A claim that read the dead rows once took 100 ms.
+            try require(last >= first * 0.3, "the rate fell from \(Int(first)) to \(Int(last)) a second")
             try require(
                 latencyAfter < latencyBefore * 5 + 20, "a single job starts \(Drills.text(latencyAfter / latencyBefore)) times later")
             try require(longest < 2.5, "a transaction of ours was open for \(Drills.text(longest)) s")
