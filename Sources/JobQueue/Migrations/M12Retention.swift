@@ -33,6 +33,8 @@ extension Migration {
                 RETURN 'a parent that waits has children in it';
               ELSIF EXISTS (SELECT FROM job_finished WHERE id >= low AND id < high AND finished_at - created_at > interval '1 hour' AND finished_at >= cutoff) THEN
                 RETURN 'an execution in it ended within the retention';
+              ELSIF executions_to_tell(low, high) THEN
+                RETURN 'a message about an execution of it is still to be sent';
               END IF;
               RETURN NULL;
             END $$;
@@ -74,10 +76,10 @@ extension Migration {
               END LOOP;
             END $$;
 
-            -- Drops such a partition. DROPPED, GONE (somebody else did), LOCKED (somebody reads it: try again), or why it has to stay. The
+            -- Drops such a partition. DROPPED, GONE (somebody else did), LOCKED (somebody reads it, or it comes after one that is read: try again), or why it has to stay. The
             -- parent's lock is waited for 50 ms only: whoever comes meanwhile stands behind us.
             CREATE FUNCTION drop_expired_partition(partition text, cutoff timestamptz) RETURNS text LANGUAGE plpgsql SET search_path FROM CURRENT
-            SET lock_timeout = '50ms' SET client_min_messages = 'warning' AS $$
+            SET client_min_messages = 'warning' SET lock_timeout = '50ms' AS $$
             DECLARE leaf regclass; parent regclass; bounds record; reason text;
             BEGIN
               IF NOT pg_try_advisory_xact_lock(hashtext('chimera.retention')) THEN
@@ -88,6 +90,15 @@ extension Migration {
               IF parent IS NULL OR partition_over_at(leaf) IS NULL OR partition_over_at(leaf) > cutoff THEN
                 RETURN 'GONE';
               END IF;
+              -- Who sees an execution sees all its attempts.
+              IF parent = 'job_attempts_past'::regclass AND is_partition('job_finished', right(partition, 8)) THEN
+                RETURN 'LOCKED';
+              END IF;
+              -- An autovacuum leaves when it sees somebody wait for deadlock_timeout. This lock makes it, and holds up neither who reads nor who
+              -- writes.
+              PERFORM set_config('lock_timeout', (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000 + 500)::int || 'ms', true);
+              EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', leaf);
+              PERFORM set_config('lock_timeout', '50ms', true);
               -- Parent first, as everybody who reads does.
               EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
               EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', leaf);
