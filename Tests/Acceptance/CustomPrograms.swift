@@ -28,6 +28,17 @@ final class CustomPrograms: Sendable {
     func add(_ name: String, mode: Int = 0o755, _ text: String) throws {
         try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: "\(folder)/\(name)")
+        Self.waitUntilNobodyWrites("\(folder)/\(name)")
+    }
+
+    /// A process that another test forked meanwhile has this one's descriptors until it executes its program, and Linux does not start
+    /// a program that somebody may still write (ETXTBSY). A lease for reading is granted once nobody can.
+    private static func waitUntilNobodyWrites(_ path: String) {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        defer { close(file) }
+        let (setLease, leaseForReading): (Int32, Int32) = (1024, 0)
+        let deadline = ContinuousClock.now + .seconds(30)
+        while fcntl(file, setLease, leaseForReading) != 0, errno == EAGAIN, ContinuousClock.now < deadline { sched_yield() }
     }
 
     /// A file that a program left behind; empty while there is none.

@@ -94,7 +94,7 @@ import Testing
     private func expectMails(_ server: EximServer, shown messages: [JSONValue]) async throws {
         let shown = messages.compactMap { $0["shown"]?.stringValue }
         #expect(shown.count == 3)
-        let subjects = ["\(Self.job) falhou", "\(Self.job) voltou a funcionar", "relatório está atrasado"]
+        let subjects = ["\(Self.job) falhou em 1 loja", "\(Self.job) voltou a funcionar", "relatório está atrasado"]
         var ids: [String: [String]] = [:]
         for recipient in ["a", "b", "later"] {
             let mails = try await server.mails(recipient)

@@ -68,7 +68,7 @@ import Testing
             let gate = PartnerGate(integration: club, context: shop.context(store: 1), mayPostpone: true, breakers: BreakerMemory())
             for _ in 0..<2 {
                 let error = await #expect(throws: RunPostponed.self) { try await gate.admit() }
-                #expect(error?.code == "RATE_LIMIT" && (error?.delay).map { $0 > .seconds(290) && $0 <= .seconds(300) } == true)
+                #expect(error?.code == "RATE_LIMIT" && (error?.delay).map { $0 > .seconds(200) && $0 <= .seconds(300) } == true)
             }
             #expect(try await shop.text("SELECT count(*) FROM request_reservations") == "1", "one moment for one execution")
             try await shop.run("UPDATE request_reservations SET at = clock_timestamp() - interval '1 s'")
