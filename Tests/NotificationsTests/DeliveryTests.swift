@@ -114,7 +114,8 @@ import Testing
     }
 
     @Test(
-        "R71: a channel that fails for good is switched off with its reason, on record, and the others tell it once; its deliveries end FAILED")
+        "R71: a channel that fails for good is switched off with its reason, on record, and the others tell it once; its deliveries end FAILED"
+    )
     func switchedOff() async throws {
         try await Outbox.withDatabase { outbox in
             let dead = try await outbox.addChannel("dead", .telegram)
