@@ -73,10 +73,17 @@ SELECT 'compare-data', 'Compares what RP offers with what CresceVendas lists', '
       "notification_threshold": {"min_differences": 5, "critical_differences": 50}}'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'compare-data' AND deleted_at IS NULL);
 
--- At noon: what is past its retention goes, by whole days where a table is partitioned.
+-- At noon: what is past its retention goes, by whole days where a table is partitioned. What would go, in the execution's log:
+--     SELECT enqueue_job('cleanup-logs', params => '{"dry_run": true}');
 INSERT INTO job_configurations (name, description, job_type, cron_pattern, time_zone, config)
 SELECT 'cleanup-logs', 'Drops logs and executions that are past their retention', 'CLEANUP_LOGS', '0 12 * * *', 'America/Sao_Paulo',
     '{"retention_days": 7, "execution_retention_days": 90}'
 WHERE NOT EXISTS (SELECT FROM job_configurations WHERE name = 'cleanup-logs' AND deleted_at IS NULL);
+
+-- Who is told: with an active channel every job tells failures, warnings, recoveries and what is late. This one is switched off until it
+-- has its own token and chat: UPDATE notification_channels SET config = '…', active = true WHERE name = 'group'.
+INSERT INTO notification_channels (name, type, active, config)
+SELECT 'group', 'TELEGRAM', false, '{"bot_token": "REPLACE_ME", "chat_id": "-100123"}'
+WHERE NOT EXISTS (SELECT FROM notification_channels WHERE name = 'group' AND deleted_at IS NULL);
 
 COMMIT;

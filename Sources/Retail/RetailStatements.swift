@@ -66,7 +66,8 @@ enum RetailStatements {
     /// The store's newest VERIFIED campaign of any day: what a fall is measured against.
     static func lastVerified(store: Int, target: Int) -> SQL {
         "SELECT " + campaignColumns + """
-             FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0 ORDER BY id DESC LIMIT 1
+             FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0
+            ORDER BY day DESC, id DESC LIMIT 1
             """
     }
 

@@ -8,7 +8,7 @@ extension RetentionRule {
         mayGo: """
             NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = t.execution_id)
             AND (t.status <> 'VERIFIED' OR EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = t.store_id
-              AND later.target_id = t.target_id AND later.status = 'VERIFIED' AND later.line_count > 0 AND later.id > t.id))
+              AND later.target_id = t.target_id AND later.status = 'VERIFIED' AND later.line_count > 0 AND (later.day, later.id) > (t.day, t.id)))
             """)
 
     /// What comparisons found.

@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test("a store whose own RP is down or wrongly configured fails by name and delays nobody else's morning")
+    @Test("R61: a store whose own RP is down or wrongly configured fails by name and delays nobody else's morning")
     func ownSourceDown() async throws {
         try await Rig.with(RigSettings(stores: 4, rp: ["connect_timeout_seconds": 1], maxAttempts: 2)) { rig in
             let refusing = rig.sandbox.announced.refusing
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test("a wait that the partner asks for is kept, within an hour; one that makes no sense is a minute")
+    @Test("R61: a wait that the partner asks for is kept, within an hour; one that makes no sense is a minute")
     func retryAfter() async throws {
         let cases = [
             ("cv-upload-429-huge", 3500.0...3600), ("cv-upload-429-none", 50...60), ("cv-upload-429-negative", 0...60),

@@ -6,7 +6,7 @@ import Testing
 
 /// What RP may do to one store (PARTNERS §3 and its quirks; R60 to R63): that store's end, and the others unharmed.
 @Suite struct SourceFaultTests {
-    @Test("what may pass is tried again, and one more attempt is enough")
+    @Test("R61, R60: what may pass is tried again, and one more attempt is enough")
     func passing() async throws {
         let faults = [
             "408", "425", "429", "429-date", "500", "500-empty", "502", "503", "503-retry-after", "504", "truncated",
@@ -15,7 +15,7 @@ import Testing
         try await expectEnds(faults.map { .passes("rp-" + $0) }, settings: RigSettings())
     }
 
-    @Test("what may pass and does not fails when the attempts are used up")
+    @Test("R60, R61: what may pass and does not fails when the attempts are used up")
     func lasting() async throws {
         try await expectEnds(
             [
@@ -30,7 +30,7 @@ import Testing
             ], settings: RigSettings())
     }
 
-    @Test("what will not pass fails at once and names what was wrong")
+    @Test("R61, R60, R62: what will not pass fails at once and names what was wrong")
     func permanent() async throws {
         try await expectEnds(
             [
@@ -44,7 +44,7 @@ import Testing
             ], settings: RigSettings())
     }
 
-    @Test("a list of the wrong shape, out of order or without end fails at once")
+    @Test("R63, R62: a list of the wrong shape, out of order or without end fails at once")
     func wrongLists() async throws {
         try await expectEnds(
             [
@@ -57,7 +57,7 @@ import Testing
             ], settings: RigSettings())
     }
 
-    @Test("oddities of rows and pages cost at most a row")
+    @Test("R62, R63: oddities of rows and pages cost at most a row")
     func oddities() async throws {
         let faults = [
             "201", "bom", "short-pages", "item-on-two-pages", "duplicate-same", "comma-price", "blocked-bool", "unreadable-price",
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test(
-        "a row that cannot be used is counted by its reason, and no other row with it",
+        "R62: a row that cannot be used is counted by its reason, and no other row with it",
         arguments: [
             RowQuirk(fault: "rp-unreadable-price", reason: "UNREADABLE"), RowQuirk(fault: "rp-null-price", reason: "NO_CLUB_PRICE"),
             RowQuirk(fault: "rp-negative-price", reason: "NO_CLUB_PRICE"), RowQuirk(fault: "rp-huge-number", reason: "UNREADABLE"),

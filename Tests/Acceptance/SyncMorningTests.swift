@@ -126,9 +126,12 @@ import Testing
         }
     }
 
-    @Test("R65: half the catalogue gone or all prices zero: no upload, the products stay, until an operator confirms")
+    @Test(
+        "R65: half the catalogue gone, all prices zero, an empty list: no upload, the products stay, operators are told, until one confirms"
+    )
     func drops() async throws {
         try await Rig.with(RigSettings(job: ["max_drop_percent": 30])) { rig in
+            try await rig.addChannels()
             _ = try await rig.sync()
             let before = try await [rig.products(of: 1), rig.products(of: 2), rig.products(of: 3)]
             try await rig.sandbox.setFaults(["rp-half-catalogue@1", "rp-zero-prices@2", "rp-empty@3"])
@@ -138,6 +141,12 @@ import Testing
             #expect(children.values.allSatisfy { $0.code == "CATALOGUE_DROPPED" && $0.attempt == 1 && $0.message.contains("confirm_drop") })
             #expect(try await rig.sandbox.state().uploads.count == 3)
             #expect(try await [rig.products(of: 1), rig.products(of: 2), rig.products(of: 3)] == before)
+            let told: String = try await rig.value(
+                """
+                SELECT coalesce(string_agg(c.name || ' ' || d.status, ', ' ORDER BY c.name), '') AS value FROM notification_deliveries AS d
+                JOIN notification_channels AS c ON c.id = d.channel_id WHERE d.event = 'FAILURE' AND d.execution_id = \(dropped.id)::uuid
+                """)
+            #expect(told == "group SENT, hook SENT, mail SENT")
             // The campaign of the day still stands.
             let verified: Int = try await rig.value("SELECT count(*) AS value FROM store_status WHERE state = 'VERIFIED'")
             #expect(verified == 3)
@@ -153,7 +162,7 @@ import Testing
         }
     }
 
-    @Test("a store without club prices and without an earlier campaign is skipped and says so")
+    @Test("R65: a store without club prices and without an earlier campaign is skipped and says so")
     func nothingAccepted() async throws {
         try await Rig.with { rig in
             try await rig.sandbox.setFaults(["rp-zero-prices@1", "rp-empty@2"])

@@ -6,7 +6,7 @@ import Testing
 
 /// What CresceVendas may do to one store (PARTNERS §3 and its quirks; R60 to R64).
 @Suite struct TargetFaultTests {
-    @Test("an upload that surely or perhaps did not arrive is looked for, then sent again, byte for byte")
+    @Test("R61, R64: an upload that surely or perhaps did not arrive is looked for, then sent again, byte for byte")
     func uploadsTriedAgain() async throws {
         let faults = [
             "408", "425", "429", "500", "500-empty", "502", "503", "503-retry-after", "504", "close", "reset", "silence", "200-code-500",

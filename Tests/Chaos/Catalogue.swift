@@ -33,5 +33,5 @@ enum Catalogue {
         }
     }
 
-    static let all: [Failure] = (ownership + database + time + tested).sorted { $0.number < $1.number }
+    static let all: [Failure] = (ownership + database + time + tested + partners + messages).sorted { $0.number < $1.number }
 }

@@ -77,7 +77,7 @@ struct HTTPClientTests {
         #expect(text(try await client.send(HTTPRequest(.get, server.url + "/3"))) == "next")
     }
 
-    @Test("A redirect is an answer and is not followed")
+    @Test("R61: a redirect is an answer and is not followed")
     func redirect() async throws {
         let server = RawServer { _, _ in RawServer.answer("", status: 302, headers: ["Location: /elsewhere"]) }
         let response = try await client.send(HTTPRequest(.get, server.url))
@@ -123,7 +123,7 @@ struct HTTPClientTests {
         #expect(text(response) == String(repeating: "a", count: 100_000))
     }
 
-    @Test("The limit counts decoded bytes, so a gzip bomb does not unfold")
+    @Test("R62: the limit counts decoded bytes, so a gzip bomb does not unfold")
     func bomb() async throws {
         let packed = try pack("head -c 300000000 /dev/zero")
         #expect(packed.count < 1 << 20)

@@ -7,7 +7,7 @@ struct RetryAfterTests {
     private let now = Date(timeIntervalSince1970: 784_111_777)
 
     @Test(
-        "Retry-After is read as seconds or as a date, is never negative and never more than an hour",
+        "R61: Retry-After is read as seconds or as a date, is never negative and never more than an hour",
         arguments: [
             ("0", 0), ("7", 7), (" 120 ", 120), ("3600", 3600), ("3601", 3600), ("1000000000", 3600),
             ("99999999999999999999999999", 3600), ("Sun, 06 Nov 1994 08:50:37 GMT", 60), ("Sun, 06 Nov 1994 08:49:37 GMT", 0),

@@ -114,7 +114,8 @@ import Testing
     }
 
     @Test(
-        "a channel that fails for good is switched off with its reason, on record, and the others tell it once; its deliveries end FAILED")
+        "R71: a channel that fails for good is switched off with its reason, on record, and the others tell it once; its deliveries end FAILED"
+    )
     func switchedOff() async throws {
         try await Outbox.withDatabase { outbox in
             let dead = try await outbox.addChannel("dead", .telegram)
@@ -162,7 +163,7 @@ import Testing
         }
     }
 
-    @Test("a chat that moved is followed at once and stored once, however many senders meet it")
+    @Test("R71: a chat that moved is followed at once and stored once, however many senders meet it")
     func migrated() async throws {
         try await Outbox.withDatabase { outbox in
             let channel = try await outbox.addChannel("chat", .telegram, config: #"{"chat_id": "-5"}"#)

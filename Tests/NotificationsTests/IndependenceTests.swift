@@ -30,6 +30,17 @@ import Testing
                 #expect(try await outbox.number("SELECT count(*) FROM job_executions WHERE status = 'FAILED'") == 8)
                 #expect(try await outbox.number("SELECT max(attempt) FROM job_executions") == 1)
                 #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'PENDING'") == 16)
+                // While a message hangs nothing is open in the database that a job could wait for.
+                try await eventually("messages hang, and no transaction and no lock with them") {
+                    guard !hanging.messages.isEmpty else { return false }
+                    return try await outbox.number(
+                        """
+                        SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                            AND xact_start IS NOT NULL)
+                          + (SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+                             WHERE d.datname = current_database() AND l.pid <> pg_backend_pid())
+                        """) == 0
+                }
                 try await eventually("every delivery was tried") {
                     try await outbox.run("UPDATE delivery_lanes SET paused_until = NULL")
                     return try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE last_error IS NULL") == 0

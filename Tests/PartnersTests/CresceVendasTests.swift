@@ -80,7 +80,7 @@ struct CresceVendasTests {
         #expect(try await upload(RawServer.answer(body)).httpStatus == 200)
     }
 
-    @Test("204 is accepted")
+    @Test("R61: 204 is accepted")
     func noContent() async throws {
         #expect(try await upload("HTTP/1.1 204 No Content\r\n\r\n").httpStatus == 204)
     }

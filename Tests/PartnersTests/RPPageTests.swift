@@ -66,7 +66,7 @@ struct RPPageTests {
         #expect(all.first?.name == name)
     }
 
-    @Test("An empty list is the end, in any order of keys and with a byte order mark")
+    @Test("R62: an empty list is the end, in any order of keys and with a byte order mark")
     func empty() throws {
         #expect(try products(Fixture.page([])).isEmpty)
         #expect(try products("\u{FEFF}" + #" {"x":1,"response":{"produtos": [ ] ,"z":{}, "status":"ok"}} "#).isEmpty)
@@ -117,7 +117,7 @@ struct RPPageTests {
         #expect(try products(#"{"x":\#(closed),"response":{"status":"ok","produtos":[{"Codigo":1,"y":\#(closed)}]}}"#).count == 1)
     }
 
-    @Test("Invalid UTF-8 is said to be that")
+    @Test("R62: invalid UTF-8 is said to be that")
     func notUTF8() throws {
         let body = Array(#"{"response":{"status":"ok","produtos":[{"Codigo":1,"Descricao":"CAF"#.utf8) + [0xC9] + Array(#""}]}}"#.utf8)
         #expect(try failure(body)?.code == "NOT_UTF8")
@@ -160,7 +160,7 @@ struct PageCursorTests {
         codes.map { OfferedProduct(code: $0, name: "", barcode: "", isActive: true, status: nil, price: .absent, clubPrice: .absent) }
     }
 
-    @Test("The cursor follows the last code until an empty page; a short page is not the end")
+    @Test("R63: the cursor follows the last code until an empty page; a short page is not the end")
     func follows() throws {
         var cursor = PageCursor(maximumPages: 10)
         #expect(try cursor.advance(over: page([1, 2, 5])) == 5)
@@ -189,7 +189,7 @@ struct PageCursorTests {
         #expect(throws: PageCursor.Defect.notAscending(3, after: 5)) { _ = try cursor.advance(over: page([1, 5, 3, 9])) }
     }
 
-    @Test("The number of pages is capped")
+    @Test("R63: the number of pages is capped")
     func cap() throws {
         var cursor = PageCursor(maximumPages: 2)
         _ = try cursor.advance(over: page([1]))

@@ -101,7 +101,7 @@ struct ValuesTests {
         }
     }
 
-    @Test("a NUL in text is refused before it is sent, in a parameter and in the statement")
+    @Test("R62: a NUL in text is refused before it is sent, in a parameter and in the statement")
     func nul() async throws {
         try await TestDatabase.withDatabase { database in
             for sql in ["SELECT \("a\u{0}b")::text", "SELECT 'a\u{0}b'", "SELECT \(["a\u{0}"])::text[]"] as [SQL] {

@@ -1,5 +1,6 @@
 import JobQueue
 import Postgres
+import Runtime
 import TestSupport
 import Testing
 
@@ -176,6 +177,37 @@ import Testing
                 #expect(try await day() == (try await morning.shop.text("SELECT (now() AT TIME ZONE 'UTC')::date")))
                 try await morning.shop.run("UPDATE stores SET config = '{}'")
             }
+        }
+    }
+
+    @Test("what it reads does not grow with the days of history, and it is never so costly that PostgreSQL compiles it")
+    func history() async throws {
+        try await Shop.withDatabase { shop in
+            try await shop.run("INSERT INTO job_configurations (name, job_type) VALUES ('sync', 'SYNC_PRODUCTS')")
+            try await shop.run("INSERT INTO stores (name, registration) SELECT 's' || n, n FROM generate_series(1, 500) AS n")
+            try await shop.run("SELECT create_day_partitions((now() AT TIME ZONE 'UTC')::date - n) FROM generate_series(0, 60) AS n")
+            var blocks: [Int] = []
+            for days in [0...1, 2...60] {
+                try await shop.plant(
+                    """
+                    WITH f AS (
+                      INSERT INTO job_finished (id, job_config_id, store_id, status, attempt, max_attempts, created_at, finished_at)
+                      SELECT (left(uuid_v7_floor(a.at)::text, 13) || right(gen_random_uuid()::text, 23))::uuid, 1, s.id, 'SUCCESS', 1, 3, a.at, a.at
+                      FROM generate_series(\(days.upperBound)::int, \(days.lowerBound)::int, -1) AS d CROSS JOIN stores AS s
+                        CROSS JOIN LATERAL (SELECT now() - d * interval '1 day' AS at) AS a
+                      RETURNING id, store_id, created_at)
+                    INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status)
+                    SELECT id, store_id, 'c', created_at, created_at, 5, 'VERIFIED' FROM f ORDER BY created_at
+                    """)
+                try await shop.run("ANALYZE")
+                let plan = try await shop.text("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM store_status")
+                #expect(!plan.contains("JIT"))
+                let document = try JSONValue(parsing: plan)
+                let root = try #require(document.arrayValue?.first?["Plan"])
+                blocks.append((root["Shared Hit Blocks"]?.intValue ?? 0) + (root["Shared Read Blocks"]?.intValue ?? 0))
+            }
+            #expect(blocks[1] < blocks[0] * 2, "\(blocks)")
+            #expect(try await shop.texts("SELECT state || ' ' || count(*) FROM store_status GROUP BY state") == ["VERIFIED 500"])
         }
     }
 }

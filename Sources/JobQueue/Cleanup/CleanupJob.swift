@@ -34,6 +34,7 @@ package struct CleanupJob: Job {
             for (parent, table) in Self.executions { try await sweep.dropPartitions(of: parent, table, days: options.executionDays) }
             for rule in rules { try await sweep.removeRows(rule, days: options.executionDays) }
         }
+        try await sweep.dropHeld()
         return .succeeded(metrics: sweep.report.metrics(isDryRun: options.isDryRun))
     }
 
@@ -43,51 +44,77 @@ package struct CleanupJob: Job {
         let isDryRun: Bool
         var patience: Duration
         var report = CleanupReport()
+        /// Partitions that somebody held when it was their turn, in that order.
+        private var held: [Partition] = []
+
+        init(context: RunContext, isDryRun: Bool, patience: Duration) {
+            (self.context, self.isDryRun, self.patience) = (context, isDryRun, patience)
+        }
+
+        private struct Partition {
+            let name: String
+            let table: String
+            let days: Int
+            let rows: Int64
+            let isExact: Bool
+        }
 
         mutating func dropPartitions(of parent: String, _ table: String, days: Int) async throws {
             report.add(0, of: table)
             for row in try await context.pool.query(CleanupStatements.expired(parent, days: days)) {
-                let partition: String = try row.get("partition")
+                let partition = Partition(
+                    name: try row.get("partition"), table: table, days: days, rows: try row.get("row_count"),
+                    isExact: try row.get("is_exact"))
                 if let reason = row["in_use"] {
-                    context.log(.info, "\(partition) stays: \(reason)")
-                } else if try await isDropped(partition, days: days) {
-                    let rows: Int64 = try row.get("row_count")
-                    let isExact: Bool = try row.get("is_exact")
-                    report.add(rows, of: table, isExact: isExact)
-                    context.log(.info, "\(isDryRun ? "would drop" : "dropped") \(partition), \(isExact ? "" : "about ")\(rows) rows")
+                    context.log(.info, "\(partition.name) stays: \(reason)")
+                } else if isDryRun {
+                    isGone(partition)
+                } else if try await isHeld(partition) {
+                    held.append(partition)
                 }
             }
         }
 
-        /// Tries while somebody holds it and patience lasts, once at least.
-        private mutating func isDropped(_ partition: String, days: Int) async throws -> Bool {
-            guard !isDryRun else { return true }
+        /// Last of all, so that nothing else waits for those who read: tries again while patience lasts.
+        mutating func dropHeld() async throws {
             var pause: Duration = .milliseconds(100)
-            while true {
-                let run = context.run
-                let outcome = try await context.fenced { transaction in
-                    // Our own row first: who cancels us waits for it and not for a table that we hold.
-                    _ = try await transaction.query(QueueStatements.fence(id: run.id, token: run.token))
-                    return try await transaction.query(CleanupStatements.drop(partition, days: days)).first?["outcome"] ?? "GONE"
-                }
-                switch outcome {
-                case "DROPPED":
-                    assert(Failpoint.reach("cleanup.dropped"))
-                    return true
-                case "GONE": return false
-                case "LOCKED" where patience > .zero:
-                    try await Task.sleep(for: pause)
-                    patience -= pause
-                    pause = min(pause * 2, longestPause)
-                case "LOCKED":
-                    report.skip(partition)
-                    context.log(.warning, "\(partition) stays: somebody reads it without end; the next clean-up tries again")
-                    return false
-                default:
-                    context.log(.info, "\(partition) stays: \(outcome)")
-                    return false
-                }
+            while !held.isEmpty, patience > .zero {
+                try await Task.sleep(for: pause)
+                patience -= pause
+                pause = min(pause * 2, CleanupJob.longestPause)
+                let candidates = held
+                held = []
+                for partition in candidates where try await isHeld(partition) { held.append(partition) }
             }
+            for partition in held {
+                report.skip(partition.name)
+                context.log(.warning, "\(partition.name) stays: somebody reads it without end; the next clean-up tries again")
+            }
+        }
+
+        private mutating func isGone(_ partition: Partition) {
+            report.add(partition.rows, of: partition.table, isExact: partition.isExact)
+            let rows = "\(partition.isExact ? "" : "about ")\(partition.rows) rows"
+            context.log(.info, "\(isDryRun ? "would drop" : "dropped") \(partition.name), \(rows)")
+        }
+
+        /// Drops it, unless somebody holds it.
+        private mutating func isHeld(_ partition: Partition) async throws -> Bool {
+            let run = context.run
+            let outcome = try await context.fenced { transaction in
+                // Our own row first: who cancels us waits for it and not for a table that we hold.
+                _ = try await transaction.query(QueueStatements.fence(id: run.id, token: run.token))
+                return try await transaction.query(CleanupStatements.drop(partition.name, days: partition.days)).first?["outcome"] ?? "GONE"
+            }
+            switch outcome {
+            case "DROPPED":
+                assert(Failpoint.reach("cleanup.dropped"))
+                isGone(partition)
+            case "LOCKED": return true
+            case "GONE": break
+            default: context.log(.info, "\(partition.name) stays: \(outcome)")
+            }
+            return false
         }
 
         mutating func removeRows(_ rule: RetentionRule, days: Int) async throws {

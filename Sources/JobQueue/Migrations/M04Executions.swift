@@ -124,7 +124,9 @@ extension Migration {
                   'job_attempts_past_' || suffix, uuid_v7_floor(low), uuid_v7_floor(high));
               END IF;
               IF NOT is_partition('execution_logs', suffix) THEN
-                EXECUTE format('CREATE TABLE %1$I (LIKE execution_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+                -- Only ever inserted and dropped as a whole: a vacuum for inserts would be work for nothing, and stand in the way of the drop.
+                EXECUTE format('CREATE TABLE %1$I (LIKE execution_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+                    WITH (autovacuum_vacuum_insert_threshold = -1);
                   ALTER TABLE execution_logs ATTACH PARTITION %1$I FOR VALUES FROM (%2$L) TO (%3$L)',
                   'execution_logs_' || suffix, low, high);
               END IF;

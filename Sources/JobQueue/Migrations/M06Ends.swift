@@ -40,6 +40,9 @@ extension Migration {
             -- FAILED or have a severity, null when there are none; `succeeded_jobs`: whose top-level executions succeeded.
             CREATE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
 
+            -- Whether somebody outside the queue still waits to tell of executions of a range of ids; a migration above the queue may replace it.
+            CREATE FUNCTION executions_to_tell(low uuid, high uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT false $$;
+
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
             -- A null token is the queue's own decision; any other must be current. Nothing ends before it began, or before `not_before`, though
             -- the clock be set back. Gives the ids that ended.
@@ -258,7 +261,7 @@ extension Migration {
             """#,
         down: #"""
             DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents,
-              archive_executions, executions_ended;
+              archive_executions, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;
             """# + "\n" + m06ClockDown)

@@ -33,6 +33,8 @@ extension Migration {
                 RETURN 'a parent that waits has children in it';
               ELSIF EXISTS (SELECT FROM job_finished WHERE id >= low AND id < high AND finished_at - created_at > interval '1 hour' AND finished_at >= cutoff) THEN
                 RETURN 'an execution in it ended within the retention';
+              ELSIF executions_to_tell(low, high) THEN
+                RETURN 'a message about an execution of it is still to be sent';
               END IF;
               RETURN NULL;
             END $$;
@@ -45,18 +47,20 @@ extension Migration {
               FROM partition_bounds(partition) AS b
             $$;
 
-            -- Partitions of a table that lie before the cutoff, oldest first, with their rows: counted where that takes no time, else as the
+            -- Partitions of a table that lie before the cutoff, oldest first, with their rows: counted while that takes no time, else as the
             -- statistics know them.
             CREATE FUNCTION expired_partitions(parent text, cutoff timestamptz)
             RETURNS TABLE (partition text, row_count bigint, is_exact boolean, in_use text) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE leaf regclass; bounds record;
+            DECLARE leaf regclass; bounds record; size bigint; counted bigint := 0;
             BEGIN
               FOR leaf IN SELECT c.oid FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
                   WHERE i.inhparent = parent::regclass AND c.relkind = 'r' ORDER BY partition_over_at(c.oid) LOOP
                 CONTINUE WHEN partition_over_at(leaf) IS NULL OR partition_over_at(leaf) > cutoff;
                 partition := leaf::text;
-                is_exact := pg_relation_size(leaf) <= 16 * 1024 * 1024;
+                size := pg_relation_size(leaf);
+                is_exact := size <= 16 * 1024 * 1024 AND counted <= 64 * 1024 * 1024;
                 IF is_exact THEN
+                  counted := counted + size;
                   BEGIN
                     EXECUTE format('SELECT count(*) FROM %s', leaf) INTO row_count;
                   EXCEPTION WHEN undefined_table OR syntax_error THEN
@@ -64,6 +68,7 @@ extension Migration {
                   END;
                 ELSE
                   SELECT greatest(pg_stat_get_live_tuples(oid), reltuples, 0) INTO row_count FROM pg_class WHERE oid = leaf;
+                  CONTINUE WHEN NOT FOUND OR size IS NULL;
                 END IF;
                 in_use := NULL;
                 IF parent <> 'execution_logs' THEN
@@ -74,10 +79,10 @@ extension Migration {
               END LOOP;
             END $$;
 
-            -- Drops such a partition. DROPPED, GONE (somebody else did), LOCKED (somebody reads it: try again), or why it has to stay. The
-            -- parent's lock is waited for 50 ms only: whoever comes meanwhile stands behind us.
+            -- Drops such a partition. DROPPED, GONE (somebody else did), LOCKED (somebody reads it, or it comes after one that is read: try
+            -- again), or why it has to stay. The parent's lock is waited for 50 ms only: whoever comes meanwhile stands behind us.
             CREATE FUNCTION drop_expired_partition(partition text, cutoff timestamptz) RETURNS text LANGUAGE plpgsql SET search_path FROM CURRENT
-            SET lock_timeout = '50ms' SET client_min_messages = 'warning' AS $$
+            SET client_min_messages = 'warning' SET lock_timeout = '50ms' AS $$
             DECLARE leaf regclass; parent regclass; bounds record; reason text;
             BEGIN
               IF NOT pg_try_advisory_xact_lock(hashtext('chimera.retention')) THEN
@@ -88,6 +93,15 @@ extension Migration {
               IF parent IS NULL OR partition_over_at(leaf) IS NULL OR partition_over_at(leaf) > cutoff THEN
                 RETURN 'GONE';
               END IF;
+              -- Who sees an execution sees all its attempts.
+              IF parent = 'job_attempts_past'::regclass AND is_partition('job_finished', right(partition, 8)) THEN
+                RETURN 'LOCKED';
+              END IF;
+              -- An autovacuum leaves when it sees somebody wait for deadlock_timeout. This lock makes it, and holds up neither who reads nor who
+              -- writes.
+              PERFORM set_config('lock_timeout', (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000 + 500)::int || 'ms', true);
+              EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', leaf);
+              PERFORM set_config('lock_timeout', '50ms', true);
               -- Parent first, as everybody who reads does.
               EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
               EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', leaf);

@@ -100,6 +100,11 @@ extension Migration {
           ORDER BY p.id, c.channel_id ON CONFLICT DO NOTHING;
         END $$;
 
+        CREATE OR REPLACE FUNCTION executions_to_tell(low uuid, high uuid) RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+          SELECT EXISTS (SELECT FROM notification_deliveries
+            WHERE execution_id >= low AND execution_id < high AND event <> 'LATE' AND status = 'PENDING')
+        $$;
+
         -- A schedule that cannot be used: a FAILURE of the job, without an execution.
         CREATE FUNCTION tell_schedule_problem() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
@@ -129,6 +134,7 @@ extension Migration {
         DROP FUNCTION switch_off_channel;
         DROP TRIGGER tell_problem ON job_configurations;
         DROP FUNCTION tell_schedule_problem;
+        CREATE OR REPLACE FUNCTION executions_to_tell(low uuid, high uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT false $$;
         CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
         CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
         DROP FUNCTION take_recovery;

@@ -86,7 +86,7 @@ extension Migration {
               RETURN NEW;
             END $$;
             CREATE TRIGGER fill_day BEFORE INSERT ON campaigns FOR EACH ROW WHEN (NEW.day IS NULL) EXECUTE FUNCTION fill_campaign_day();
-            CREATE INDEX campaigns_store ON campaigns (store_id, id DESC);
+            CREATE INDEX campaigns_store ON campaigns (store_id, day DESC, id DESC);
             CREATE INDEX campaigns_execution ON campaigns (execution_id);
 
             CREATE TABLE comparison_differences (
@@ -112,10 +112,35 @@ extension Migration {
               SELECT coalesce((params ->> 'dry_run')::boolean, (config ->> 'dry_run')::boolean, false)
             $$;
 
+            -- A store's newest sync that ended, of those from an id on. Asked for each store: here the plan is made once and leaves the days
+            -- before that id out, where in the view each day of history would cost every store a look.
+            CREATE FUNCTION newest_sync(store int, first_id uuid, OUT id uuid, OUT status text, OUT error_details jsonb) LANGUAGE plpgsql STABLE
+            SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
+            BEGIN
+              SELECT f.id, f.status, f.error_details INTO newest_sync.id, newest_sync.status, newest_sync.error_details
+              FROM (SELECT * FROM job_finished AS x WHERE x.store_id = store AND x.id >= first_id OFFSET 0) AS f
+              JOIN job_configurations AS j ON j.id = f.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
+              WHERE NOT is_dry_run(f.params, j.config) ORDER BY f.id DESC LIMIT 1;
+            END $$;
+
+            -- How an execution stands; looked for in the one day of its id, as above.
+            CREATE FUNCTION execution_state(execution uuid, OUT status text, OUT started_at timestamptz, OUT finished_at timestamptz) LANGUAGE plpgsql STABLE
+            SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
+            BEGIN
+              SELECT e.status, e.started_at, e.finished_at INTO execution_state.status, execution_state.started_at, execution_state.finished_at
+              FROM job_executions AS e WHERE e.id = execution;
+            END $$;
+
             -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`, `child`: the
             -- store's own runs; `plan`: a sync that failed before it had children. Dry runs say nothing.
             CREATE VIEW store_status AS
-            WITH plans AS MATERIALIZED (
+            WITH days AS MATERIALIZED (
+              SELECT s.id, (now() AT TIME ZONE z.zone)::date AS day,
+                uuid_v7_floor((now() AT TIME ZONE z.zone)::date::timestamp AT TIME ZONE z.zone) AS first_id
+              FROM stores AS s CROSS JOIN LATERAL (SELECT store_time_zone(s.config) AS zone OFFSET 0) AS z
+              WHERE s.active AND s.deleted_at IS NULL
+            ),
+            plans AS MATERIALIZED (
               SELECT f.id, f.status, f.error_details, coalesce(nullif(f.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS stores
               -- OFFSET 0 keeps the planner to the indexes: by its statistics it would rather read two days of all jobs.
               FROM job_configurations AS j CROSS JOIN LATERAL (
@@ -141,9 +166,7 @@ extension Migration {
               c.id AS campaign_id,
               coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id
             FROM stores AS s
-            CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE z.zone)::date AS day,
-                uuid_v7_floor((now() AT TIME ZONE z.zone)::date::timestamp AT TIME ZONE z.zone) AS first_id
-              FROM (SELECT store_time_zone(s.config) AS zone) AS z) AS d
+            JOIN days AS d ON d.id = s.id
             LEFT JOIN LATERAL (
               SELECT c.* FROM campaigns AS c WHERE c.store_id = s.id AND c.day = d.day AND NOT c.dry_run
               ORDER BY (c.status IN ('SENT', 'VERIFIED') OR c.upload_started_at IS NOT NULL) DESC, c.id DESC LIMIT 1
@@ -156,16 +179,12 @@ extension Migration {
             ) AS live ON true
             LEFT JOIN LATERAL (
               SELECT r.* FROM (
-                (SELECT f.id, f.status, f.error_details
-                 FROM (SELECT * FROM job_finished AS x WHERE x.store_id = s.id AND x.id >= d.first_id OFFSET 0) AS f
-                 JOIN job_configurations AS j ON j.id = f.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
-                 WHERE NOT is_dry_run(f.params, j.config) ORDER BY f.id DESC LIMIT 1)
+                (SELECT n.id, n.status, n.error_details FROM newest_sync(s.id, d.first_id) AS n WHERE n.id IS NOT NULL)
                 UNION ALL
                 (SELECT p.id, p.status, p.error_details FROM plans AS p
                  WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
               ) AS r ORDER BY r.id DESC LIMIT 1
-            ) AS e ON true
-            WHERE s.active AND s.deleted_at IS NULL;
+            ) AS e ON true;
 
             CREATE INDEX job_finished_unsuccessful ON job_finished (job_config_id, status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
             CREATE INDEX job_finished_failures ON job_finished (status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
@@ -175,7 +194,7 @@ extension Migration {
         down: #"""
             DROP VIEW store_status;
             DROP INDEX job_live_store, job_finished_store, job_finished_failures, job_finished_unsuccessful;
-            DROP FUNCTION store_time_zone, is_dry_run;
+            DROP FUNCTION newest_sync, execution_state, store_time_zone, is_dry_run;
             DROP TABLE comparison_differences, campaigns, products, stores;
             DROP FUNCTION check_store, fill_campaign_day;
             """#)

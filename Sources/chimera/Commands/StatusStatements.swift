@@ -8,7 +8,7 @@ enum StatusStatements {
           coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at) AS since,
           extract(epoch FROM now() - coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at))::float8 AS seconds, job.name AS job
         FROM store_status AS s
-        LEFT JOIN job_executions AS e ON e.id = s.execution_id
+        CROSS JOIN LATERAL execution_state(s.execution_id) AS e
         LEFT JOIN campaigns AS c ON c.id = s.campaign_id
         LEFT JOIN LATERAL (
           SELECT j.name FROM job_configurations AS j WHERE j.job_type = 'SYNC_PRODUCTS' AND j.deleted_at IS NULL
