@@ -79,7 +79,7 @@ package struct Maintenance: Sendable {
                 jump < 0 ? "the server's clock was set back" : "nobody looked for lost runs for long, or the server's clock ran ahead",
                 ["seconds": "\(Int(jump.magnitude))"])
         } catch {
-            if error.isWorthReconnecting { throw error }
+            if error.isWorthReconnecting || Task.isCancelled { throw error }
             logger.warning("the server's time could not be noted; trying again", ["error": "\(error)"])
         }
     }

@@ -115,6 +115,8 @@ package final class DeliveryLoop: Sendable {
             do {
                 try await startSenders(until: shutdown, start: start)
                 failures = 0
+            } catch  where shutdown.isRequested {
+                return
             } catch {
                 failures += 1
                 if failures <= 3 || failures % 30 == 0 {
@@ -128,7 +130,10 @@ package final class DeliveryLoop: Sendable {
     private func startSenders(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async throws {
         let began = MonotonicClock.now()
         let types = transports.keys.map(\.rawValue).sorted()
-        let due = try await pool.query(DeliveryStatements.due(types: types, most: Self.mostAtOnce))
+        // It only looks: an absent database must not keep a program that is told to leave.
+        let due = try await shutdown.cancelling { [pool] in
+            try await pool.query(DeliveryStatements.due(types: types, most: Self.mostAtOnce))
+        }
         var isIdle = true
         for row in due {
             let channel: Int = try row.get("id")

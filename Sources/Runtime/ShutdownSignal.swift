@@ -49,4 +49,21 @@ package final class ShutdownSignal: Sendable {
             waiter.resume(with: ())
         })
     }
+
+    /// Runs `body`, and cancels it as soon as the end is asked for. Throws `CancellationError` when it then returned nothing.
+    package func cancelling<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
+        try await withThrowingTaskGroup(of: T?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                await self.wait()
+                return nil
+            }
+            defer { group.cancelAll() }
+            while let first = try await group.next() {
+                if let first { return first }
+                group.cancelAll()
+            }
+            throw CancellationError()
+        }
+    }
 }

@@ -8,6 +8,21 @@ import Testing
 
 /// What a partner's failure must not touch, and how the loop ends.
 @Suite struct IndependenceTests {
+    @Test("R13: told to leave while the database is away, the loop does not wait for it")
+    func leavesInAnOutage() async throws {
+        // Nobody listens there; a statement alone would wait for 30 s.
+        let pool = PostgresPool(try PostgresConfiguration(url: "host=127.0.0.1 port=1 user=nobody dbname=none"), maximumConnections: 3)
+        let loop = DeliveryLoop(
+            pool: pool, transports: [.webhook: FakeTransport()], directory: ChannelDirectory(pool: pool) { nil }, language: .portuguese)
+        let shutdown = ShutdownSignal()
+        let running = Task { await loop.run(until: shutdown) }
+        try await eventually("both of its looks wait for the database") { pool.load.waiting >= 2 }
+        let asked = ContinuousClock.now
+        shutdown.request(grace: .milliseconds(100))
+        await running.value
+        #expect(ContinuousClock.now - asked < .seconds(15))
+    }
+
     @Test("R74: channels that hang or fail for a day neither delay nor fail a job; their deliveries end FAILED after 24 h")
     func deadChannels() async throws {
         try await Outbox.withDatabase { outbox in

@@ -12,6 +12,9 @@ extension Catalogue {
             number: "R09", name: "two workers on one host, a reused pid",
             evidence: [.tests(["JobQueueTests.RescueTests/identity", "Acceptance.KillTests/identities"])]),
         Failure(
+            number: "R13", name: "a worker is asked to leave, at any moment",
+            evidence: [.tests(["NotificationsTests.IndependenceTests/leavesInAnOutage"])]),
+        Failure(
             number: "R24", name: "disk full, too many connections, deadlock, serialisation, time limits",
             evidence: [
                 .tests([
