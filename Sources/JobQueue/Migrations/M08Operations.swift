@@ -77,12 +77,18 @@ extension Migration {
                 parents := ARRAY(SELECT DISTINCT parent_id FROM job_live WHERE id = ANY (executions) AND parent_id IS NOT NULL);
                 family := ARRAY(SELECT unnest(executions) UNION SELECT id FROM job_live WHERE parent_id = ANY (executions));
                 BEGIN
-                  locked := lock_live(family || parents);
+                  -- Not by lock_live: what a block inside this one had locked, others would wait for until our transaction ends, though this
+                  -- block lets go of it.
+                  locked := ARRAY(SELECT id FROM job_live WHERE id = ANY (family || parents) ORDER BY id FOR UPDATE);
                   EXIT WHEN NOT EXISTS (SELECT id FROM job_live WHERE parent_id = ANY (executions) EXCEPT SELECT unnest(locked));
                   -- While we waited, a parent made children, whose place in the order lies before rows that we hold: let go and begin again.
                   RAISE SQLSTATE 'CH001';
                 EXCEPTION WHEN SQLSTATE 'CH001' THEN
                   NULL;
+                WHEN serialization_failure THEN
+                  IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE;
+                  END IF;
                 END;
               END LOOP;
               family := ARRAY(SELECT unnest(locked) INTERSECT SELECT unnest(family) ORDER BY 1);

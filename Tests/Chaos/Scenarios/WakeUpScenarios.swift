@@ -59,7 +59,7 @@ extension Catalogue {
 
 /// A database of its own with a worker, into which rows of a paused job are inserted one by one: the worker hears of them, looks, and has
 /// nothing to run, so that jobs take the same share of the machine everywhere: none.
-private struct InsertBench {
+private final class InsertBench: Sendable {
     static let clients = 4
     static let inserts = 500
 
@@ -84,6 +84,8 @@ private struct InsertBench {
         worker = try rig.worker(url: url, environment: ["CHIMERA_LISTEN": listens ? "on" : "off"])
         _ = try await worker.line(containing: "works", within: .seconds(60))
     }
+
+    deinit { try? FileManager.default.removeItem(at: file) }
 
     /// INSERTs a second, one transaction each.
     func rate() async throws -> Double {
