@@ -137,7 +137,13 @@ import Testing
             _ = try rig.worker(programs, ["--slots", "1"])
             let id = try await rig.trigger("show")
             try await eventually("the program") { programs.left("guard").hasSuffix("\n") }
-            kill(try #require(programs.running("guard").first), SIGKILL)
+            let guardian = try #require(programs.running("guard").first)
+            // It lets go of the program's pipes once it has told the worker which process it started.
+            try await eventually("the guard has told the worker of the program") {
+                let output = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(guardian)/fd/1")
+                return output?.hasPrefix("pipe:") != true
+            }
+            kill(guardian, SIGKILL)
             let ended = try await rig.finished(id)
             #expect(ended.code == "GUARD_LOST" && ended.error?["retryable"] == true, "\(ended)")
             try await allGone(programs)

@@ -73,6 +73,17 @@ import Testing
 
     @Test("R11: a worker whose database falls silent right after a slow renewal stops its runs before the lease ends")
     func silentDatabase() async throws {
+        // On a machine that stands still for a moment the slow renewal is given up, and a quick one follows: that says nothing.
+        for _ in 0..<10 {
+            guard let after = try await timeToLoss() else { continue }
+            #expect(after < .seconds(3), "the runs went on for \(after) under a lease of 3 s")
+            return
+        }
+        Issue.record("no slow renewal came through ten times")
+    }
+
+    /// From the question for a slow renewal, which is the last one, to the loss of its lease of 3 s; nil: a later renewal was the last one.
+    private func timeToLoss() async throws -> Duration? {
         try await Queue.withDatabase { queue in
             let port = try #require(Int(queue.database.url.firstMatch(of: #/:(\d+)\//#)?.output.1 ?? ""))
             let proxy = try TCPProxy(to: port)
@@ -82,9 +93,14 @@ import Testing
             let lease = Lease(length: .seconds(3))
             let lost = Wakeup()
             let isLast = Atomic(false)
+            let renewedAt = Mutex(Duration.zero)
             let keeper = LeaseKeeper(
                 identity: identity(worker), lease: lease, pool: pool, runningCount: { 0 },
-                onRenewed: { if isLast.load(ordering: .relaxed) { proxy.set(.blackHole) } }, onLost: { _ in lost.signal() })
+                onRenewed: {
+                    guard isLast.load(ordering: .relaxed) else { return }
+                    proxy.set(.blackHole)
+                    renewedAt.withLock { $0 = MonotonicClock.now() }
+                }, onLost: { _ in lost.signal() })
             #expect(await keeper.renewOnce())
             let keeping = Task { await keeper.run() }
             var askedAt = Duration.zero
@@ -101,10 +117,11 @@ import Testing
             }
             #expect(await lost.wait(upTo: .seconds(20)))
             let after = MonotonicClock.now() - askedAt
-            #expect(after < .seconds(3), "the runs went on for \(after) under a lease of 3 s")
             keeping.cancel()
             await keeping.value
             await pool.close()
+            // A renewal is given up after a quarter of the lease.
+            return renewedAt.withLock { $0 } - askedAt < .milliseconds(740) ? after : nil
         }
     }
 
