@@ -31,9 +31,13 @@ struct Workload {
             "SELECT enqueue_job(name) FROM unnest(ARRAY['flaky', 'doomed', 'family']) AS name, generate_series(1, 3)")
     }
 
-    /// How many attempts a lease or a deploy cut short.
+    /// How many attempts a lease or a deploy cut short. What was claimed ahead, found no slot and was handed back had not begun.
     func interrupted() async throws -> Int {
-        try await rig.value("SELECT count(*) AS value FROM job_attempts WHERE outcome IN ('RESCUED', 'INTERRUPTED')")
+        try await rig.value(
+            """
+            SELECT count(*) AS value FROM job_attempts
+            WHERE outcome IN ('RESCUED', 'INTERRUPTED') AND error_details ->> 'code' IS DISTINCT FROM 'NO_SLOT'
+            """)
     }
 
     /// Throws when anything failed that was not to fail: an interruption has become a failure, or a result got lost.
