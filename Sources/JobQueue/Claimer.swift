@@ -83,7 +83,7 @@ final class Claimer: Sendable {
             QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
         guard !rows.isEmpty else { return [] }
         assert(Failpoint.reach("claim.committed"))
-        let claimed = try rows.map(Self.decode).sorted { $0.comesBefore($1) }
+        let claimed = try rows.map(ClaimedRun.init).sorted { $0.comesBefore($1) }
         do {
             let known = try await configurations.configurations(of: Set(claimed.map(\.jobConfigID)))
             // The lease may have ended on the way, and others have rescued what was claimed under it.
@@ -98,17 +98,6 @@ final class Claimer: Sendable {
             throw error
         }
         return claimed
-    }
-
-    private static func decode(_ row: PostgresRow) throws -> ClaimedRun {
-        ClaimedRun(
-            id: try row.get("id"), token: try row.get("token"), jobConfigID: try row.get("job_config_id"), attempt: try row.get("attempt"),
-            maxAttempts: try row.get("max_attempts"), paramsText: row["params"], parentID: row["parent_id"],
-            storeID: try row.getIfPresent("store_id"), registration: row["registration"], sourceID: try row.get("source_id"),
-            targetID: try row.get("target_id"), scheduledFor: try row.getIfPresent("scheduled_for", as: Date.self),
-            priority: try row.get("priority"),
-            runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
-            failures: try row.get("failures"))
     }
 }
 

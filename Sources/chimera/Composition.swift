@@ -10,12 +10,8 @@ enum Composition {
     /// The program's version, shown by `--version` and written to `workers`.
     static let version = "0.1.0"
 
-    /// All migrations in order, each owned by the target of its tables.
-    static let migrations: [Migration] = [
-        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules,
-        .m10Stores, .m11Notifications, .m12Retention,
-    ]
+    /// All migrations, each owned by the target of its tables; the migrator sorts them by number.
+    static let migrations: [Migration] = Migration.ofQueue + [.m10Stores, .m11Notifications]
 
     /// Tables that a clean-up walks through, each declared by its owner.
     static let retentionRules: [RetentionRule] = [.scheduleTicks, .notificationDeliveries, .comparisonDifferences, .campaigns]

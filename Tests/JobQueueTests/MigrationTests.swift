@@ -8,10 +8,7 @@ import Testing
 
 /// The way up, the way down, and what a program makes of the schema it finds.
 @Suite struct MigrationTests {
-    static let migrations: [Migration] = [
-        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules, .m12Retention,
-    ]
+    static let migrations = Migration.ofQueue
     /// The queue's own; those between are other targets'.
     private static let numbers = migrations.map(\.number)
 

@@ -147,19 +147,6 @@ struct Queue: DatabaseFixture {
     }
 }
 
-extension ClaimedRun {
-    /// A row of `claim_executions`.
-    init(_ row: PostgresRow) throws {
-        self.init(
-            id: try row.get("id"), token: try row.get("token"), jobConfigID: try row.get("job_config_id"), attempt: try row.get("attempt"),
-            maxAttempts: try row.get("max_attempts"), paramsText: row["params"], parentID: row["parent_id"],
-            storeID: try row.getIfPresent("store_id"), registration: row["registration"], sourceID: try row.get("source_id"),
-            targetID: try row.get("target_id"), scheduledFor: try row.getIfPresent("scheduled_for", as: Date.self),
-            priority: try row.get("priority"), runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
-            failures: try row.get("failures"))
-    }
-}
-
 /// What callbacks of other threads told, in order.
 final class Heard: Sendable {
     private let texts = Mutex<[String]>([])
@@ -190,6 +177,3 @@ extension JobConfiguration {
             timeout: timeout)
     }
 }
-
-/// Text that stands in a test itself, as a piece of a statement: columns, tables, conditions.
-func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }

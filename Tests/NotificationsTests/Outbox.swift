@@ -17,10 +17,7 @@ extension DatabaseTemplate {
 
 /// A database with all tables, and what tests of the outbox say to it and ask of it.
 struct Outbox: DatabaseFixture {
-    static let migrations: [Migration] = [
-        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules, .m10Stores, .m11Notifications, .m12Retention,
-    ]
+    static let migrations: [Migration] = Migration.ofQueue + [.m10Stores, .m11Notifications]
 
     let database: TestDatabase
     var pool: PostgresPool { database.pool }
@@ -176,19 +173,3 @@ struct Outbox: DatabaseFixture {
         }
     }
 }
-
-extension ClaimedRun {
-    /// A row of `claim_executions`.
-    init(_ row: PostgresRow) throws {
-        self.init(
-            id: try row.get("id"), token: try row.get("token"), jobConfigID: try row.get("job_config_id"), attempt: try row.get("attempt"),
-            maxAttempts: try row.get("max_attempts"), paramsText: row["params"], parentID: row["parent_id"],
-            storeID: try row.getIfPresent("store_id"), registration: row["registration"], sourceID: try row.get("source_id"),
-            targetID: try row.get("target_id"), scheduledFor: try row.getIfPresent("scheduled_for", as: Date.self),
-            priority: try row.get("priority"), runAtText: try row.get("run_at"), retryOf: row["retry_of"], isGated: try row.get("gated"),
-            failures: try row.get("failures"))
-    }
-}
-
-/// Text that stands in a test itself, as a piece of a statement.
-func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }

@@ -19,11 +19,7 @@ extension DatabaseTemplate {
 
 /// A database with all tables, and what tests say to it and ask of it.
 struct Shop: DatabaseFixture {
-    static let migrations: [Migration] = [
-        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
-        .m09Schedules,
-        .m10Stores, .m11Notifications, .m12Retention,
-    ]
+    static let migrations: [Migration] = Migration.ofQueue + [.m10Stores, .m11Notifications]
 
     let database: TestDatabase
     var pool: PostgresPool { database.pool }
@@ -65,6 +61,3 @@ struct Shop: DatabaseFixture {
 func unix(_ text: String) throws -> Int64 {
     Int64(try Date(text, strategy: .iso8601).timeIntervalSince1970)
 }
-
-/// Text that stands in a test itself, as a piece of a statement: columns, tables, conditions.
-func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }

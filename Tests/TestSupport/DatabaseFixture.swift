@@ -57,3 +57,6 @@ package struct Unexpected: Error, CustomStringConvertible {
     /// Says it in one sentence.
     package init(_ description: String) { self.description = description }
 }
+
+/// Text that stands in a test itself, as a piece of a statement.
+package func spliced(_ text: String) -> SQL { SQL(stringLiteral: text) }

@@ -17,3 +17,11 @@ package struct Migration: Sendable {
         self.down = down
     }
 }
+
+extension Migration {
+    /// The queue's own, by number; the numbers between belong to other targets' tables.
+    package static let ofQueue: [Migration] = [
+        .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
+        .m09Schedules, .m12Retention,
+    ]
+}

@@ -1,4 +1,5 @@
 import Postgres
+import TestSupport
 
 @testable import JobQueue
 

@@ -1,5 +1,6 @@
 import Postgres
 import Runtime
+import TestSupport
 
 @testable import JobQueue
 
