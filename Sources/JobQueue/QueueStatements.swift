@@ -108,7 +108,8 @@ enum QueueStatements {
         FROM unnest(\(lines.map(\.run.id))::uuid[], \(lines.map(\.run.token))::bigint[], \(lines.map(\.run.attempt))::int[],
           \(lines.map { Int64((now - $0.writtenAt) / .microseconds(1)) })::bigint[], \(lines.map(\.level.rawValue))::text[],
           \(lines.map(\.message))::text[], \(lines.map(\.fields))::jsonb[]) WITH ORDINALITY AS n(id, token, attempt, age, level, message, fields, place)
-        WHERE EXISTS (SELECT FROM job_live AS l WHERE l.id = n.id AND l.token = n.token) ORDER BY n.place
+        WHERE EXISTS (SELECT FROM job_live AS l WHERE l.id = ANY (\(lines.map(\.run.id))::uuid[]) AND l.id = n.id AND l.token = n.token)
+        ORDER BY n.place
         """
     }
 
@@ -116,7 +117,7 @@ enum QueueStatements {
     static func lostRuns(_ runs: [ClaimedRun]) -> SQL {
         """
         SELECT f.id::text AS id FROM unnest(\(runs.map(\.id))::uuid[], \(runs.map(\.token))::bigint[]) AS f(id, token)
-        WHERE NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = f.id AND l.token = f.token AND l.status = 'RUNNING')
+        WHERE NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = ANY (\(runs.map(\.id))::uuid[]) AND l.id = f.id AND l.token = f.token AND l.status = 'RUNNING')
         """
     }
 

@@ -45,16 +45,16 @@ extension Migration {
 
             -- Live rows become finished ones: DELETE and INSERT, for an UPDATE that moves a row makes other claims fail (40001).
             -- A null token is the queue's own decision; any other must be current. Nothing ends before it began, or before `not_before`, though
-            -- the clock be set back. Gives the ids that ended.
-            CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
-              not_before timestamptz DEFAULT NULL)
-            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
-            SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
-            DECLARE ended uuid[]; remarkable uuid[]; succeeded_jobs int[];
+            -- the clock be set back. One plan, whatever the statistics: after a VACUUM that found next to no rows the planner takes job_live for
+            -- empty and would look at all of it for each of the ids.
+            CREATE FUNCTION move_to_finished(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
+              not_before timestamptz, OUT ended uuid[], OUT remarkable uuid[], OUT succeeded_jobs int[])
+            LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
+            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, statuses, outcomes, results, errors) AS f(id, token, status, outcome, result, error)),
               d AS (
-                DELETE FROM job_live AS l USING f WHERE l.id = f.id AND (f.token IS NULL OR l.token = f.token AND l.status = 'RUNNING')
+                DELETE FROM job_live AS l USING f WHERE l.id = ANY (ids) AND l.id = f.id AND (f.token IS NULL OR l.token = f.token AND l.status = 'RUNNING')
                 RETURNING l.*, f.status AS new_status, f.outcome AS new_outcome, f.result AS new_metrics, f.error AS new_error, f.token AS held_token
               ),
               h AS (
@@ -72,6 +72,14 @@ extension Migration {
                 array_agg(id) FILTER (WHERE new_status = 'FAILED' OR coalesce(new_metrics, metrics) ->> 'severity' IN ('warning', 'critical')),
                 array_agg(DISTINCT job_config_id) FILTER (WHERE new_status = 'SUCCESS' AND parent_id IS NULL)
               INTO ended, remarkable, succeeded_jobs FROM d;
+            END $$;
+
+            CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
+              not_before timestamptz DEFAULT NULL)
+            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            DECLARE ended uuid[]; remarkable uuid[]; succeeded_jobs int[];
+            BEGIN
+              SELECT * INTO ended, remarkable, succeeded_jobs FROM move_to_finished(ids, tokens, statuses, outcomes, results, errors, not_before);
               PERFORM executions_ended(ended, remarkable, succeeded_jobs);
               RETURN coalesce(ended, '{}');
             END $$;
@@ -144,7 +152,7 @@ extension Migration {
               WITH f AS (SELECT * FROM unnest(ids, tokens, outcomes, errors, delays) AS f(id, token, outcome, error, delay)),
               held AS MATERIALIZED (
                 SELECT l.id, l.attempt, l.worker, l.started_at, f.outcome, f.error, f.delay FROM job_live AS l JOIN f USING (id)
-                WHERE l.token = f.token AND l.status = 'RUNNING' ORDER BY l.id FOR UPDATE OF l
+                WHERE l.id = ANY (ids) AND l.token = f.token AND l.status = 'RUNNING' ORDER BY l.id FOR UPDATE OF l
               ),
               past AS (
                 INSERT INTO job_attempts_past (execution_id, attempt, worker, started_at, finished_at, outcome, error_details)
@@ -159,7 +167,7 @@ extension Migration {
                   rescued_from = CASE held.outcome WHEN 'RESCUED' THEN rescued_from || held.worker END,
                   failures = failures + CASE WHEN held.outcome IN ('RETRY', 'TIMED_OUT') THEN 1 ELSE 0 END,
                   gated = gated OR EXISTS (SELECT FROM job_configurations AS j WHERE j.id = l.job_config_id AND j.is_gated)
-                FROM held WHERE l.id = held.id RETURNING l.id, l.job_config_id, l.parent_id
+                FROM held WHERE l.id = ANY (ids) AND l.id = held.id RETURNING l.id, l.job_config_id, l.parent_id
               )
               SELECT array_agg(u.id ORDER BY u.id), array_agg(u.id ORDER BY u.id) FILTER (WHERE j.deleted_at IS NOT NULL),
                 array_agg(DISTINCT u.parent_id) FILTER (WHERE j.deleted_at IS NOT NULL AND u.parent_id IS NOT NULL)
@@ -261,7 +269,7 @@ extension Migration {
             """#,
         down: #"""
             DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents,
-              archive_executions, executions_ended, executions_to_tell;
+              archive_executions, move_to_finished, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;
             """# + "\n" + m06ClockDown)
