@@ -1,4 +1,5 @@
 import CJSON
+import Glibc
 import Networking
 import Retail
 import Synchronization
@@ -177,7 +178,9 @@ struct JSONCell {
 extension JSONCell: Equatable {
     /// The same kind of value with the same bytes.
     static func == (left: JSONCell, right: JSONCell) -> Bool {
-        left.raw.kind == right.raw.kind && left.bytes.elementsEqual(right.bytes)
+        guard left.raw.kind == right.raw.kind, left.bytes.count == right.bytes.count else { return false }
+        guard let first = left.raw.bytes, let second = right.raw.bytes else { return left.bytes.isEmpty }
+        return memcmp(first, second, left.bytes.count) == 0
     }
 }
 

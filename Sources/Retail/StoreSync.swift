@@ -229,6 +229,8 @@ actor StoreSync {
     }
 
     private static func missing(_ lines: [CampaignLine], in listing: Listing) -> Int {
+        // As a rule it shows what was sent, in that order.
+        if lines.count == listing.lines.count, zip(lines, listing.lines).allSatisfy({ $0 == $1.line }) { return 0 }
         let shown = Set(listing.lines.map(\.line))
         return lines.count { !shown.contains($0) }
     }
