@@ -26,7 +26,7 @@ run_sync() {
 has_ended() { sleep 0.3; [[ $(sql -c "SELECT status IN ('SUCCESS', 'FAILED', 'CANCELLED') FROM job_executions WHERE id = '$1'") == t ]]; }
 
 bench_sync() {
-    local stores=50 products=2000 parallel=8 round
+    local stores=50 products=2000 parallel=8 round latency
     start_sandbox --stores $stores --products $products --latency-ms 5 || fail "the sandbox does not start." sandbox
     say "sync: collects the pages' addresses"
     collect_pages
@@ -41,7 +41,21 @@ bench_sync() {
         run_curl $parallel
         add sync_curl_seconds "$seconds"
     done
+    say "sync: parses a page again and again"
+    parse_page
     stop sandbox || true
+    # One round each tells what the partner's distance does.
+    for latency in 0 50; do
+        start_sandbox --stores $stores --products $products --latency-ms $latency || fail "the sandbox does not start." sandbox
+        retarget_pages
+        say "sync: latency $latency ms, two workers"
+        run_sync 2 $stores $products $parallel
+        add "sync_seconds_at_${latency}_ms" "$seconds"
+        say "sync: latency $latency ms, curl"
+        run_curl $parallel
+        add "sync_curl_seconds_at_${latency}_ms" "$seconds"
+        stop sandbox || true
+    done
     say ""
     cat <<TABLE
 
@@ -52,9 +66,27 @@ bench_sync() {
 | two workers, INSERT to the parent's end | $(calculate "$(median sync_seconds)") s | $(spread sync_seconds) |
 | curl, the same pages | $(calculate "$(median sync_curl_seconds)") s | $(spread sync_curl_seconds) |
 | ratio | **$(ratio sync_seconds sync_curl_seconds)** | |
+| latency 0 ms, one round: two workers, curl, ratio | $(latency_row 0) | |
+| latency 50 ms, one round: the same | $(latency_row 50) | |
 | peak RSS of the larger worker | $(median sync_peak_megabytes) MB | $(spread sync_peak_megabytes %.1f) |
 | CPU of both workers, 10,000 products | $(calculate "$(median sync_cpu_per_10000)" %.3f) s | $(spread sync_cpu_per_10000 %.3f) |
+| pages parsed into typed products on one core | $(calculate "$(median sync_parsed_megabytes_per_second)" %.0f) MB/s | |
 TABLE
+}
+
+latency_row() {
+    printf '%s s, %s s, %s' "$(calculate "$(median "sync_seconds_at_$1_ms")")" "$(calculate "$(median "sync_curl_seconds_at_$1_ms")")" \
+        "$(ratio "sync_seconds_at_$1_ms" "sync_curl_seconds_at_$1_ms")"
+}
+
+# The first page of the first store, as often as it goes within two seconds, the network left out.
+parse_page() {
+    local pages url
+    pages=("$folder/pages"/*)
+    url=$(sed -n -E '/^url/{s/^url = "(.*)"$/\1/p;q}' "${pages[0]}")
+    curl -sS --fail --noproxy '*' -H "token: $(rp_token)" -o "$folder/page.json" "$url" || fail "the first page cannot be read."
+    chimera bench pages --page "$folder/page.json" --json >"$folder/bench.json" 2>"$folder/bench.log" || fail "chimera bench pages failed." bench
+    add sync_parsed_megabytes_per_second "$(figure megabytes_per_second)"
 }
 
 bench_store() {
