@@ -78,10 +78,20 @@ final class Claimer: Sendable {
     /// One claim; gives what it took, in order.
     private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun] {
         counts.withLock { $0.begun += 1 }
-        defer { counts.withLock { $0.ended = $0.begun } }
+        // Unless it is known that it took nothing.
+        var mayHaveTaken = true
+        defer {
+            counts.withLock { counts in
+                counts.ended = counts.begun
+                if mayHaveTaken { counts.taking += 1 }
+            }
+        }
         let rows = try await pool.query(
             QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
-        guard !rows.isEmpty else { return [] }
+        guard !rows.isEmpty else {
+            mayHaveTaken = false
+            return []
+        }
         assert(Failpoint.reach("claim.committed"))
         let claimed = try rows.map(ClaimedRun.init).sorted { $0.comesBefore($1) }
         do {
@@ -105,4 +115,6 @@ final class Claimer: Sendable {
 struct ClaimRounds: Sendable {
     var begun: Int
     var ended: Int
+    /// How many of those that ended took something or may have, for their answer was lost.
+    var taking = 0
 }

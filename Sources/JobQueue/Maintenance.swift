@@ -85,7 +85,11 @@ package struct Maintenance: Sendable {
     }
 
     private func keepHouse(thoroughly: Bool) async throws {
-        if thoroughly { try await tidy() }
+        if thoroughly {
+            try await tidy()
+        } else if try await pool.query(QueueStatements.isHouseworkDue).first?.get("is_due") == false {
+            return
+        }
         _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: thoroughly))
         _ = try await pool.query(QueueStatements.expireWaits)
         _ = try await pool.query(QueueStatements.sweepParents)

@@ -167,6 +167,8 @@ enum QueueStatements {
           AND a.datname = current_database() AND a.usename = current_user
         """
 
+    static let isHouseworkDue: SQL = "SELECT is_housework_due() AS is_due"
+
     /// Rows that a change of their job did not see; `looksAtAll`: not only of jobs that changed in the last hour.
     static func gateStragglers(looksAtAll: Bool) -> SQL {
         looksAtAll ? "SELECT gate_stragglers(NULL)" : "SELECT gate_stragglers('1 hour')"

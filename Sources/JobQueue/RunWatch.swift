@@ -79,18 +79,23 @@ struct RunWatch: Sendable {
     private func giveBackUnknownRows() async {
         var suspects: [HeldRow: Int] = [:]
         var looks = PollTimes(every: Self.reconciliationInterval)
+        // The claims that had taken something when a look found no row, known or not: until there is another, there is nothing to find.
+        var clean: Int?
         while !Task.isCancelled {
             _ = await Wakeup().wait(upTo: looks.wait())
-            suspects = await giveBackUnknownRows(suspects: suspects)
+            let taking = claims().taking
+            guard clean != taking else { continue }
+            suspects = await giveBackUnknownRows(suspects: suspects) { clean = taking }
         }
     }
 
     /// Takes the rows that were unknown at the last look, each with the claims that had begun by then, and gives those of this one. A row that
     /// is still unknown when all those claims have ended is no claim on its way here: its answer was lost.
-    func giveBackUnknownRows(suspects: [HeldRow: Int]) async -> [HeldRow: Int] {
+    func giveBackUnknownRows(suspects: [HeldRow: Int], whenNone: () -> Void = {}) async -> [HeldRow: Int] {
         guard let rows = try? await pool.query(QueueStatements.heldRows(worker: identity.id), deadline: Self.lookDeadline) else {
             return suspects
         }
+        if rows.isEmpty { whenNone() }
         let rounds = claims()
         let known = Set(slots.held().map(\.run.id)).union(outcomes.unwrittenIDs)
         let unknown = rows.compactMap { try? HeldRow(id: $0.get("id"), token: $0.get("token")) }.filter { !known.contains($0.id) }

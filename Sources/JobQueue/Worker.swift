@@ -31,19 +31,22 @@ package struct Worker: Sendable {
     private let settings: WorkerSettings
     private let database: PostgresConfiguration
     private let jobs: [String: any Job]
+    private let told: [String: Wakeup]
     private let onReady: @Sendable () -> Void
     private let onProgress: @Sendable () -> Void
     private let logger = Logger(label: "worker")
 
-    /// `jobs` by `job_type`; `onReady` once the first lease is held, `onProgress` at every turn of the claim loop (it feeds the watchdog).
+    /// `jobs` by `job_type`; `told`: what else is signalled when its channel is notified, and when a connection that listens is new; `onReady`
+    /// once the first lease is held, `onProgress` at every turn of the claim loop (it feeds the watchdog).
     package init(
         identity: WorkerIdentity, settings: WorkerSettings, database: PostgresConfiguration, jobs: [String: any Job],
-        onReady: @escaping @Sendable () -> Void = {}, onProgress: @escaping @Sendable () -> Void = {}
+        told: [String: Wakeup] = [:], onReady: @escaping @Sendable () -> Void = {}, onProgress: @escaping @Sendable () -> Void = {}
     ) {
         self.identity = identity
         self.settings = settings
         self.database = database.named(endingWith: identity.id)
         self.jobs = jobs
+        self.told = told
         self.onReady = onReady
         self.onProgress = onProgress
     }
@@ -100,13 +103,10 @@ package struct Worker: Sendable {
     }
 
     private func listener(jobs: Wakeup, cancellations: Wakeup) -> PostgresListener {
-        PostgresListener(
-            database, channels: ["chimera_jobs", "chimera_cancel"],
-            onNotify: { channel, _ in channel == "chimera_cancel" ? cancellations.signal() : jobs.signal() },
-            onConnected: {
-                jobs.signal()
-                cancellations.signal()
-            })
+        let wakeups = told.merging(["chimera_jobs": jobs, "chimera_cancel": cancellations]) { $1 }
+        return PostgresListener(
+            database, channels: wakeups.keys.sorted(), onNotify: { channel, _ in wakeups[channel]?.signal() },
+            onConnected: { wakeups.values.forEach { $0.signal() } })
     }
 
     /// Claims until the claimer ends by itself; after a request to stop, a claim that waits for an absent database is given up.

@@ -7,8 +7,11 @@ import Synchronization
 package final class DeliveryLoop: Sendable {
     /// How often it looks for something due: what is raised is on its way a second later at most.
     static let pollInterval: Duration = .seconds(1)
-    static let lateInterval: Duration = .seconds(5)
-    static let givingUpInterval: Duration = .seconds(10)
+    /// How often it looks when it is told of what is raised, and knows when the rest is due.
+    static let toldPollInterval: Duration = .seconds(10)
+    private static let shortestPause: Duration = .milliseconds(50)
+    static let lateInterval: Duration = .seconds(10)
+    static let givingUpInterval: Duration = .seconds(30)
     static let housekeepingInterval: Duration = .seconds(3600)
     /// How long a transport may take for one message.
     package static let patience: Duration = .seconds(45)
@@ -32,17 +35,19 @@ package final class DeliveryLoop: Sendable {
     private let writer: MessageWriter
     private let hold: Duration
     private let patience: Duration
+    private let isTold: Bool
     private let late: LateWatch
     private let wakeup: Wakeup
     private let state = Mutex(State())
     private let logger = Logger(label: "outbox")
 
-    /// `pool` is its own, two connections are enough; a type without a transport is left alone. A signal on `wakeup` makes it look at once.
+    /// `pool` is its own, two connections are enough; a type without a transport is left alone. A signal on `wakeup` makes it look at once;
+    /// `isTold`: somebody listens and signals it on every NOTIFY of `chimera_outbox`.
     /// `hold`: after how long others send again what this process took and did not record; it must be longer than `patience`, the time that
     /// a transport may take.
     package init(
         pool: PostgresPool, transports: [ChannelType: any ChannelTransport], directory: ChannelDirectory, language: MessageLanguage,
-        wakeup: Wakeup = Wakeup(), hold: Duration = .seconds(120), patience: Duration = DeliveryLoop.patience
+        wakeup: Wakeup = Wakeup(), isTold: Bool = false, hold: Duration = .seconds(120), patience: Duration = DeliveryLoop.patience
     ) {
         self.pool = pool
         self.transports = transports
@@ -50,6 +55,7 @@ package final class DeliveryLoop: Sendable {
         self.writer = MessageWriter(language: language)
         self.late = LateWatch(pool: pool)
         self.wakeup = wakeup
+        self.isTold = isTold
         self.hold = hold
         self.patience = patience
     }
@@ -110,10 +116,11 @@ package final class DeliveryLoop: Sendable {
 
     private func turn(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async {
         var failures = 0
-        var looks = PollTimes(every: Self.pollInterval)
+        var looks = PollTimes(every: isTold ? Self.toldPollInterval : Self.pollInterval)
         while !shutdown.isRequested && !Task.isCancelled {
+            var nextDue: Duration?
             do {
-                try await startSenders(until: shutdown, start: start)
+                nextDue = try await startSenders(until: shutdown, start: start)
                 failures = 0
             } catch  where shutdown.isRequested {
                 return
@@ -122,12 +129,18 @@ package final class DeliveryLoop: Sendable {
                 if failures <= 3 || failures % 30 == 0 {
                     logger.warning("could not look for deliveries; trying again", ["error": "\(error)", "tries": "\(failures)"])
                 }
+                nextDue = Self.pollInterval
             }
-            await pause(looks.wait(), until: shutdown)
+            // However often it is told.
+            await pause(Self.shortestPause, until: shutdown, wakes: false)
+            await pause(min(looks.wait(), nextDue ?? Self.toldPollInterval), until: shutdown)
         }
     }
 
-    private func startSenders(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async throws {
+    /// Gives how long nothing more will be due, as far as is known.
+    private func startSenders(
+        until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void
+    ) async throws -> Duration? {
         let began = MonotonicClock.now()
         let types = transports.keys.map(\.rawValue).sorted()
         // It only looks: an absent database must not keep a program that is told to leave.
@@ -135,12 +148,20 @@ package final class DeliveryLoop: Sendable {
             try await pool.query(DeliveryStatements.due(types: types, most: Self.mostAtOnce))
         }
         var isIdle = true
+        var nextDue: Duration?
+        func comes(in length: Duration) { nextDue = min(nextDue ?? length, length) }
         for row in due {
             let channel: Int = try row.get("id")
+            if let next = try row.getIfPresent("next_in", as: Double.self) { comes(in: .seconds(next)) }
             guard let transport = try ChannelType(rawValue: row.get("type")).flatMap({ transports[$0] }) else { continue }
-            let wanted = transport.folds ? 1 : try row.get("waiting", as: Int.self)
+            let waiting: Int = try row.get("waiting")
+            guard waiting > 0 else { continue }
+            let wanted = transport.folds ? 1 : waiting
             let missing = state.withLock { state in
-                if let moment = state.notBefore[channel], moment > began { return 0 }
+                if let moment = state.notBefore[channel], moment > began {
+                    comes(in: moment - began)
+                    return 0
+                }
                 isIdle = false
                 state.notBefore[channel] = nil
                 let missing = max(0, wanted - (state.senders[channel] ?? 0))
@@ -150,6 +171,7 @@ package final class DeliveryLoop: Sendable {
             for _ in 0..<missing { start { [self] in await send(channel, transport, until: shutdown) } }
         }
         if isIdle { state.withLock { if $0.senders.isEmpty { $0.lastIdle = began } } }
+        return nextDue
     }
 
     /// Sends what is due of one channel, and ends when there is nothing, or not for a while.
@@ -161,6 +183,8 @@ package final class DeliveryLoop: Sendable {
                 let left = (state.senders[channel] ?? 1) - 1
                 state.senders[channel] = left > 0 ? left : nil
             }
+            // When the next attempt is due is known only now.
+            wakeup.signal()
         }
         do {
             while !shutdown.isRequested && !Task.isCancelled {

@@ -3,13 +3,17 @@ import Runtime
 
 /// The statements that send what stands in the outbox.
 enum DeliveryStatements {
-    /// Active channels of these types with something due, and how many of their messages could go side by side (`most` at most).
+    /// Active channels of these types that have something to send: how many of their messages are due and could go side by side (`most` at
+    /// most), and in how many seconds the next one will be.
     static func due(types: [String], most: Int) -> SQL {
         """
-        SELECT c.id, c.type, due.waiting FROM notification_channels AS c CROSS JOIN LATERAL (
+        SELECT c.id, c.type, due.waiting, extract(epoch FROM soon.at - clock_timestamp())::float8 AS next_in
+        FROM notification_channels AS c CROSS JOIN LATERAL (
           SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
             AND d.next_attempt_at <= clock_timestamp() LIMIT \(most)) AS first) AS due
-        WHERE c.active AND c.deleted_at IS NULL AND c.type = ANY (\(types)::text[]) AND due.waiting > 0 ORDER BY c.id
+        CROSS JOIN LATERAL (SELECT min(d.next_attempt_at) AS at FROM notification_deliveries AS d
+          WHERE d.channel_id = c.id AND d.status = 'PENDING' AND d.next_attempt_at > clock_timestamp()) AS soon
+        WHERE c.active AND c.deleted_at IS NULL AND c.type = ANY (\(types)::text[]) AND (due.waiting > 0 OR soon.at IS NOT NULL) ORDER BY c.id
         """
     }
 

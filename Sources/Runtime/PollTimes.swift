@@ -4,7 +4,7 @@ package struct PollTimes: Sendable {
     private let interval: Duration
     private var next: Duration
 
-    /// Asks first within `interval` from `now`, then after 0.85 to 1 of it.
+    /// Asks first within `interval` from `now`, then after 0.9 to 1 of it.
     package init(every interval: Duration, from now: Duration = MonotonicClock.now()) {
         self.interval = interval
         next = now + interval * Double.random(in: 0...1)
@@ -15,7 +15,7 @@ package struct PollTimes: Sendable {
         guard next <= now else { return next - now }
         // What made it late (a machine that was suspended, a database that was away) made others late too: it begins anew.
         let isLate = now - next > interval / 4
-        next = isLate ? now + interval * Double.random(in: 0...1) : max(now, next + interval * Double.random(in: 0.85...1))
+        next = isLate ? now + interval * Double.random(in: 0...1) : max(now, next + interval * Double.random(in: 0.9...1))
         return next - now
     }
 }

@@ -26,9 +26,12 @@ enum Composition {
         ]
     }
 
-    /// The outbox as workers and schedulers run it, on connections of its own.
-    static func deliveryLoop(pool: PostgresPool, keyring: CurrentKeyring, language: MessageLanguage) -> DeliveryLoop {
+    /// The outbox as workers and schedulers run it, on connections of its own; `isTold`: `wakeup` is signalled when something is raised.
+    static func deliveryLoop(
+        pool: PostgresPool, keyring: CurrentKeyring, language: MessageLanguage, wakeup: Wakeup = Wakeup(), isTold: Bool = false
+    ) -> DeliveryLoop {
         DeliveryLoop(
-            pool: pool, transports: Channels.transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language)
+            pool: pool, transports: Channels.transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language,
+            wakeup: wakeup, isTold: isTold)
     }
 }

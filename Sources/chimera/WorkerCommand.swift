@@ -12,7 +12,7 @@ struct WorkerCommand {
     var drains = false
 
     func run(_ settings: ProgramSettings) async throws {
-        Allocator.keepSmall()
+        Footprint.limitAllocator()
         let database = try settings.database(applicationName: "chimera worker")
         let program = LongRunning(environment: settings.environment, grace: grace)
         let workerSettings = WorkerSettings(slots: slots, grace: grace, lease: lease, drains: drains, listens: try settings.listens())
@@ -23,7 +23,9 @@ struct WorkerCommand {
         let partners = try PartnerClients(pool: pool, keyFile: settings.keyFile, caller: identity.id)
         let keyring = try CurrentKeyring(path: settings.keyFile)
         let outboxPool = PostgresPool(database, maximumConnections: 3)
-        let outbox = Composition.deliveryLoop(pool: outboxPool, keyring: keyring, language: try settings.language())
+        let outboxWakeup = Wakeup()
+        let outbox = Composition.deliveryLoop(
+            pool: outboxPool, keyring: keyring, language: try settings.language(), wakeup: outboxWakeup, isTold: workerSettings.listens)
         let reload: @Sendable () -> Void = {
             TimeZoneRules.forgetLoadedZones()
             do {
@@ -39,7 +41,11 @@ struct WorkerCommand {
             let worker = Worker(
                 identity: identity, settings: workerSettings, database: database,
                 jobs: Composition.jobs(partners: partners, settings: settings),
-                onReady: { program.systemd.ready() }, onProgress: { program.systemd.watchdog() })
+                told: ["chimera_outbox": outboxWakeup],
+                onReady: {
+                    program.systemd.ready()
+                    Footprint.releaseCode()
+                }, onProgress: { program.systemd.watchdog() })
             await withDiscardingTaskGroup { services in
                 services.addTask { await outbox.run(until: program.shutdown) }
                 await worker.run(until: program.shutdown)

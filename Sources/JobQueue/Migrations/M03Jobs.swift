@@ -26,12 +26,16 @@ extension Migration {
               problem text,
               created_at timestamptz NOT NULL DEFAULT now(),
               updated_at timestamptz NOT NULL DEFAULT now(),
-              deleted_at timestamptz
+              deleted_at timestamptz,
+              -- What its executions begin with: computed here, for every row that is put into the queue reads it.
+              is_gated boolean GENERATED ALWAYS AS (paused_at IS NOT NULL OR max_concurrency IS NOT NULL) STORED,   -- limits and pauses are looked at
+              is_serial boolean GENERATED ALWAYS AS (overlap_policy = 'QUEUE' OR overlap_policy = 'SKIP' AND misfire_policy = 'RUN_ALL') STORED,   -- as a schedule makes them, they do not overlap
+              source_id int GENERATED ALWAYS AS (CASE WHEN job_type IN ('CUSTOM', 'NOOP') THEN integration_id END) STORED   -- they count for its limits
             );
             CREATE UNIQUE INDEX job_configurations_name ON job_configurations (name) WHERE deleted_at IS NULL;
             -- Jobs whose executions are not simply claimed: every claim reads it.
             CREATE INDEX job_configurations_closed ON job_configurations (id)
-              WHERE paused_at IS NOT NULL OR max_concurrency IS NOT NULL OR deleted_at IS NOT NULL;
+              WHERE is_gated OR deleted_at IS NOT NULL;
 
             -- Zone names spelled as pg_timezone_names spells them; that view reads hundreds of files, so a name in use is taken as known.
             CREATE FUNCTION is_known_time_zone(zone text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -135,7 +139,7 @@ extension Migration {
             END $$;
 
             CREATE FUNCTION check_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE problem text; field text;
+            DECLARE problem text; field text; unseen text[] := ARRAY['problem', 'is_gated', 'is_serial', 'source_id'];
             BEGIN
               IF TG_OP = 'INSERT' OR NEW.time_zone <> OLD.time_zone THEN
                 IF NOT is_known_time_zone(NEW.time_zone) THEN
@@ -186,7 +190,8 @@ extension Migration {
                   PERFORM refuse('config.' || field, 'it must be a text');
                 END IF;
               END LOOP;
-              NEW.updated_at := CASE WHEN TG_OP = 'UPDATE' AND to_jsonb(NEW) - 'problem' = to_jsonb(OLD) - 'problem' THEN OLD.updated_at ELSE clock_timestamp() END;
+              -- Generated columns are not there yet.
+              NEW.updated_at := CASE WHEN TG_OP = 'UPDATE' AND to_jsonb(NEW) - unseen = to_jsonb(OLD) - unseen THEN OLD.updated_at ELSE clock_timestamp() END;
               RETURN NEW;
             END $$;
             CREATE TRIGGER check_job_configuration BEFORE INSERT OR UPDATE ON job_configurations

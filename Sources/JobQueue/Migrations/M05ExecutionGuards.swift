@@ -26,19 +26,27 @@ extension Migration {
               PERFORM check_run_options(params, 'params');
             END $$;
 
-            -- Fills what the job's configuration says and refuses what an execution cannot begin with.
+            -- Fills what the job's configuration says and refuses what an execution cannot begin with. The usual row meets one statement without
+            -- conditions, which is prepared anew for every row, and one expression, which is for every transaction (as one by one they were
+            -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement).
             CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE job record;
             BEGIN
-              SELECT c.job_type, c.priority, c.max_attempts, c.deleted_at, c.paused_at, c.max_concurrency, c.integration_id,
-                  c.overlap_policy = 'QUEUE' OR c.overlap_policy = 'SKIP' AND c.misfire_policy = 'RUN_ALL' AS is_serial
-                INTO job FROM job_configurations AS c WHERE c.id = NEW.job_config_id;
-              IF NOT FOUND THEN
-                PERFORM refuse('job_config_id', format('there is no job with id %s', coalesce(NEW.job_config_id::text, 'null')));
-              ELSIF job.deleted_at IS NOT NULL THEN
-                PERFORM refuse('job_config_id', format('job %s was deleted', NEW.job_config_id));
-              END IF;
-              IF NOT is_internal() THEN
+              SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
+                c.is_gated OR NEW.trigger = 'SCHEDULE' AND c.is_serial
+              INTO NEW.priority, NEW.max_attempts, NEW.source_id, NEW.gated
+              FROM job_configurations AS c WHERE c.id = NEW.job_config_id AND c.deleted_at IS NULL;
+              -- Its id was made in this quarter of a second, as its first 40 bits say: nobody gave it.
+              IF FOUND AND NEW.params = '{}' AND NEW.store_id IS NULL AND NEW.source_id = 0 AND NEW.target_id = 0 AND NEW.status = 'PENDING'
+                  AND NEW.attempt = 0 AND NEW.rescues = 0 AND NEW.rescued_from IS NULL AND NEW.failures = 0 AND NEW.token = 0 AND NEW.worker IS NULL
+                  AND NEW.started_at IS NULL AND NEW.finished_at IS NULL AND NEW.attempt_outcome IS NULL AND NEW.created_at = now()
+                  AND NEW.parent_id IS NULL AND NEW.trigger <> 'PARENT' AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
+                  AND substring(uuid_send(NEW.id) FROM 1 FOR 5) = substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3 FOR 5) THEN
+                RETURN NEW;
+              ELSIF NOT FOUND THEN
+                PERFORM refuse('job_config_id', CASE WHEN EXISTS (SELECT FROM job_configurations WHERE id = NEW.job_config_id)
+                  THEN format('job %s was deleted', NEW.job_config_id)
+                  ELSE format('there is no job with id %s', coalesce(NEW.job_config_id::text, 'null')) END);
+              ELSIF NOT is_internal() THEN
                 IF NEW.status <> 'PENDING' THEN
                   PERFORM refuse('status', 'an execution begins PENDING; leave the column out');
                 ELSIF NEW.attempt <> 0 OR NEW.rescues <> 0 OR NEW.rescued_from IS NOT NULL OR NEW.failures <> 0 OR NEW.token <> 0 OR NEW.worker IS NOT NULL OR NEW.started_at IS NOT NULL
@@ -50,18 +58,14 @@ extension Migration {
                   PERFORM refuse('parent_id', 'children are made by their parent; leave the column out');
                 ELSIF get_byte(uuid_send(NEW.id), 6) >> 4 <> 7 OR abs(extract(epoch FROM uuid_v7_time(NEW.id) - now())) > 86400 THEN
                   PERFORM refuse('id', 'it is made by the database; leave it out');
-                ELSIF abs(extract(epoch FROM uuid_v7_time(NEW.id) - clock_timestamp())) > 1 AND EXISTS (SELECT FROM job_finished WHERE id = NEW.id) THEN
+                ELSIF abs(extract(epoch FROM uuid_v7_time(NEW.id) - clock_timestamp())) > 0.25 AND EXISTS (SELECT FROM job_finished WHERE id = NEW.id) THEN
                   PERFORM refuse('id', format('execution %s has ended already; leave the column out', NEW.id));
                 END IF;
               END IF;
-              IF job.integration_id IS NOT NULL AND job.job_type IN ('CUSTOM', 'NOOP') AND (NEW.source_id = 0 OR NOT is_internal()) THEN
-                NEW.source_id := job.integration_id;   -- of children too: they count as their parent would
+              IF NEW.params <> '{}' THEN
+                PERFORM check_params((SELECT c.job_type FROM job_configurations AS c WHERE c.id = NEW.job_config_id), NEW.params);
               END IF;
-              PERFORM check_params(job.job_type, NEW.params);
-              NEW.priority := coalesce(NEW.priority, job.priority);
-              NEW.max_attempts := coalesce(NEW.max_attempts, job.max_attempts);
-              NEW.gated := job.paused_at IS NOT NULL OR job.max_concurrency IS NOT NULL OR NEW.store_id IS NOT NULL
-                OR NEW.source_id <> 0 OR NEW.target_id <> 0 OR NEW.trigger = 'SCHEDULE' AND job.is_serial;
+              NEW.gated := NEW.gated OR NEW.store_id IS NOT NULL OR NEW.source_id <> 0 OR NEW.target_id <> 0;
               RETURN NEW;
             END $$;
             CREATE TRIGGER begin_execution BEFORE INSERT ON job_live FOR EACH ROW EXECUTE FUNCTION begin_execution();
@@ -78,18 +82,14 @@ extension Migration {
             -- (notifying writers wait for each other's commit: 16,000 inserts/s fall to 3,500). Workers look again shortly after they went idle.
             CREATE SEQUENCE last_wake;
             CREATE FUNCTION wake_workers() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE moment bigint := extract(epoch FROM clock_timestamp()) * 1000;
             BEGIN
-              IF moment - (SELECT last_value FROM last_wake) NOT BETWEEN 0 AND 10 THEN
-                PERFORM setval('last_wake', moment);
-                PERFORM pg_notify('chimera_jobs', '');
-              END IF;
+              PERFORM setval('last_wake', now.ms), pg_notify('chimera_jobs', '')
+              FROM last_wake, (SELECT (date_part('epoch', clock_timestamp()) * 1000)::bigint AS ms) AS now
+              WHERE now.ms - last_wake.last_value NOT BETWEEN 0 AND 10;
             END $$;
             CREATE FUNCTION wake_after_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
-              IF EXISTS (SELECT FROM inserted WHERE run_at <= now()) THEN
-                PERFORM wake_workers();
-              END IF;
+              PERFORM wake_workers() FROM inserted WHERE run_at <= now() LIMIT 1;
               RETURN NULL;
             END $$;
             CREATE TRIGGER wake_workers AFTER INSERT ON job_executions REFERENCING NEW TABLE AS inserted

@@ -52,7 +52,7 @@ extension Migration {
                   WHERE i.id IN (SELECT source_id FROM lanes UNION SELECT target_id FROM lanes)
                 ),
                 open_lanes AS MATERIALIZED (
-                  SELECT l.*, j.overlap_policy = 'QUEUE' OR j.overlap_policy = 'SKIP' AND j.misfire_policy = 'RUN_ALL' AS is_serial,
+                  SELECT l.*, j.is_serial,
                     coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy, j.job_type = 'COMPARE_DATA' AS yields,
                     j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
                     ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
@@ -107,12 +107,14 @@ extension Migration {
             LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' SET enable_sort = off SET enable_bitmapscan = off
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
             #variable_conflict use_column
-            DECLARE through uuid[] := '{}';
+            DECLARE holds_lease boolean; has_gated boolean; through uuid[] := '{}';
             BEGIN
-              IF NOT EXISTS (SELECT FROM workers AS w WHERE w.id = claimer AND w.lease_until > clock_timestamp()) THEN
+              SELECT EXISTS (SELECT FROM workers AS w WHERE w.id = claimer AND w.lease_until > clock_timestamp()),
+                with_gated AND EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated)
+              INTO holds_lease, has_gated;
+              IF NOT holds_lease THEN
                 RETURN;
-              END IF;
-              IF with_gated AND EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated) THEN
+              ELSIF has_gated THEN
                 through := admit_gated(batch);
               END IF;
               IF through = '{}' THEN
@@ -122,7 +124,7 @@ extension Migration {
                   SELECT p.id FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
                     AND (p.priority, p.run_at, p.id) > (after_priority, after_run_at, after_id)
                     AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
-                      WHERE j.paused_at IS NOT NULL OR j.max_concurrency IS NOT NULL OR j.deleted_at IS NOT NULL))
+                      WHERE j.is_gated OR j.deleted_at IS NOT NULL))
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 )
                 UPDATE job_live AS l SET status = 'RUNNING', attempt = l.attempt + 1, token = t.token, worker = claimer, started_at = clock_timestamp()
@@ -135,7 +137,7 @@ extension Migration {
                 open AS MATERIALIZED (
                   SELECT p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
                     AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
-                      WHERE j.paused_at IS NOT NULL OR j.max_concurrency IS NOT NULL OR j.deleted_at IS NOT NULL))
+                      WHERE j.is_gated OR j.deleted_at IS NOT NULL))
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 ),
                 admitted AS MATERIALIZED (

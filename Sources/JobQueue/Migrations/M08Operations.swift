@@ -166,7 +166,7 @@ extension Migration {
             BEGIN
               SELECT array_agg(id) FILTER (WHERE deleted_at IS NULL), array_agg(id) FILTER (WHERE deleted_at IS NOT NULL)
               INTO closed, deleted FROM job_configurations
-              WHERE (paused_at IS NOT NULL OR max_concurrency IS NOT NULL OR deleted_at IS NOT NULL)
+              WHERE (is_gated OR deleted_at IS NOT NULL)
                 AND (recent IS NULL OR updated_at > clock_timestamp() - recent);
               IF deleted IS NOT NULL THEN
                 -- No row is locked before cancel_executions locks all of them in order; those below are not waited for.
@@ -188,6 +188,12 @@ extension Migration {
               RETURN found;
             END $$;
 
+            -- Whether anything is there that housekeeping looks after: rows that wait for others, parents, jobs that changed lately.
+            CREATE FUNCTION is_housework_due() RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+              SELECT EXISTS (SELECT FROM job_live WHERE status = 'PENDING' AND gated) OR EXISTS (SELECT FROM job_live WHERE status = 'RUNNING' AND worker IS NULL)
+                OR EXISTS (SELECT FROM job_configurations WHERE (is_gated OR deleted_at IS NOT NULL) AND updated_at > clock_timestamp() - interval '1 hour')
+            $$;
+
             CREATE FUNCTION guard_job_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
               IF EXISTS (SELECT FROM job_live WHERE job_config_id = OLD.id) THEN
@@ -200,7 +206,7 @@ extension Migration {
         down: #"""
             DROP TRIGGER guard_delete ON job_configurations;
             DROP TRIGGER follow_configuration ON job_configurations;
-            DROP FUNCTION guard_job_delete, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
+            DROP FUNCTION guard_job_delete, is_housework_due, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
               resume_job, pause_job, enqueue_job, job_id;
             """#)
 }

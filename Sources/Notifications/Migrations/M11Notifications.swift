@@ -59,6 +59,15 @@ extension Migration {
             CREATE INDEX notification_deliveries_pending ON notification_deliveries (channel_id, next_attempt_at) WHERE status = 'PENDING';
             CREATE SEQUENCE delivery_claim;
 
+            -- What is due at once is told: workers that listen need not ask every second. PostgreSQL sends the same word once for a transaction.
+            CREATE FUNCTION wake_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+              PERFORM pg_notify('chimera_outbox', '');
+              RETURN NULL;
+            END $$;
+            CREATE TRIGGER wake_outbox AFTER INSERT OR UPDATE ON notification_deliveries FOR EACH ROW
+              WHEN (NEW.status = 'PENDING' AND NEW.next_attempt_at <= clock_timestamp()) EXECUTE FUNCTION wake_outbox();
+
             -- What all workers know together about the places where messages go: the rate, a pause that the other side asked for, failures in a row.
             CREATE TABLE delivery_lanes (
               lane text PRIMARY KEY,
@@ -70,5 +79,6 @@ extension Migration {
         down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + m11ChannelsDown + "\n" + #"""
             DROP TABLE delivery_lanes, notification_deliveries, job_notifications, notification_channels;
             DROP SEQUENCE delivery_claim;
+            DROP FUNCTION wake_outbox;
             """#)
 }

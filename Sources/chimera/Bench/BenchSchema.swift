@@ -83,6 +83,9 @@ struct BenchSchema: Sendable {
         _ = try await pool.query(BenchStatements.vacuumHistory, deadline: Self.patience)
     }
 
+    /// The id of the first job that was added.
+    func firstJob() async throws -> Int { try await pool.query(BenchStatements.firstJob).first?.get("id") ?? 0 }
+
     /// Writes dirty pages down, so that what follows begins in the same state; skipped where the user may not.
     func checkpoint() async throws {
         do {

@@ -20,6 +20,11 @@ enum BenchStatements {
         """
     }
 
+    /// One execution as users add it.
+    static func addExecution(job: Int) -> SQL { "INSERT INTO job_executions (job_config_id) VALUES (\(job)::int)" }
+
+    static let firstJob: SQL = "SELECT min(id) AS id FROM job_configurations"
+
     static let becomeInternal: SQL = "SELECT set_config('chimera.internal', 'on', true)"
 
     /// Executions that ended like those of a drain, in today's partition.
@@ -134,8 +139,6 @@ enum BenchStatements {
     static func addKeyed(_ count: Int) -> SQL {
         "INSERT INTO bare_keyed (job_config_id) SELECT 1 FROM generate_series(1, \(count)::int)"
     }
-
-    static let addOne: SQL = "INSERT INTO job_executions (job_config_id) SELECT min(id) FROM job_configurations"
 
     static func wakes(_ isOn: Bool) -> SQL {
         isOn ? "ALTER TABLE job_executions ENABLE TRIGGER wake_workers" : "ALTER TABLE job_executions DISABLE TRIGGER wake_workers"

@@ -75,10 +75,11 @@ struct EnqueueBench {
 
     /// One connection's statements, one after the other; gives their number.
     private func insert(until end: Duration) async throws -> Int {
-        try await schema.pool.withConnection { connection in
+        let firstJob = try await schema.firstJob()
+        return try await schema.pool.withConnection { connection in
             var count = 0
             while MonotonicClock.now() < end {
-                _ = try await connection.query(BenchStatements.addOne)
+                _ = try await connection.query(BenchStatements.addExecution(job: firstJob))
                 count += 1
             }
             return count

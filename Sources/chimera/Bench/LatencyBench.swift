@@ -51,9 +51,10 @@ struct LatencyBench {
         var ours = Samples()
         var bares = Samples()
         _ = try await bare.isListening.next(within: Self.patience)
+        let firstJob = try await schema.firstJob()
         for number in 0..<(size.samples + Self.warmUp) {
             StandardOutput.progress("sample \(number) of \(size.samples)")
-            let our = try await sample(BenchStatements.addExecutions(1, jobs: size.configurations), until: arrivals)
+            let our = try await sample(BenchStatements.addExecution(job: firstJob + number % size.configurations), until: arrivals)
             let theirs = try await sample(BenchStatements.announceBare, until: bare.arrivals)
             guard number >= Self.warmUp else { continue }
             ours.add(our)
