@@ -71,7 +71,7 @@ final class BodyPool: Sendable {
     private static let smallestBytes = 16 << 10
     private static let largestKeptBytes = 2 << 20
     /// As many pages as a worker's stores have under way at once; what a page does not fill is never touched.
-    private static let keptBytes = 16 << 20
+    private static let keptBytes = 8 << 20
 
     private struct Kept {
         /// The smallest first.
