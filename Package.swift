@@ -46,7 +46,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
         .target(
             name: "CJSON",
-            cxxSettings: [.unsafeFlags(["-O2"])],
+            cxxSettings: [.unsafeFlags(["-O3"])],
             linkerSettings: [.linkedLibrary("simdjson")]),
 
         // The product, dependencies downwards only (Sources/README.md has the map)

@@ -29,7 +29,7 @@ run_compare() {
     sql -c 'DELETE FROM workers' -c CHECKPOINT
     start_workers "$workers"
     execution=$(sql -c "SELECT enqueue_job('compare-data')")
-    eventually 600 has_ended "$execution" || fail "the comparison did not end within ten minutes." worker-1
+    await_end "$execution" || fail "the comparison did not end within ten minutes." worker-1
     seconds=$(sql -c "SELECT round(extract(epoch FROM finished_at - created_at), 3) FROM job_executions WHERE id = '$execution'")
     end_workers "$workers"
     status=$(sql -c "

@@ -11,7 +11,7 @@ run_sync() {
     sql -c "INSERT INTO job_configurations (name, job_type, time_zone) VALUES ('sync-products', 'SYNC_PRODUCTS', '$zone')"
     start_workers "$workers"
     execution=$(sql -c 'INSERT INTO job_executions (job_config_id) SELECT id FROM job_configurations RETURNING id')
-    eventually 600 has_ended "$execution" || fail "the sync did not end within ten minutes." worker-1
+    await_end "$execution" || fail "the sync did not end within ten minutes." worker-1
     seconds=$(sql -c "SELECT round(extract(epoch FROM finished_at - created_at), 3) FROM job_executions WHERE id = '$execution'")
     end_workers "$workers"
     status=$(sql -c "
@@ -23,10 +23,21 @@ run_sync() {
     [[ $status == t ]] || fail "the sync is not complete: $(sql -c "SELECT status, metrics, error_details FROM job_executions WHERE id = '$execution'")" worker-1
 }
 
-has_ended() { sleep 0.3; [[ $(sql -c "SELECT status IN ('SUCCESS', 'FAILED', 'CANCELLED') FROM job_executions WHERE id = '$1'") == t ]]; }
+# Waits for an execution's end, ten minutes at most, in one session: a client started for every look would cost as much as three stores.
+await_end() {
+    sql -c "
+        DO \$\$ BEGIN
+          FOR look IN 1..6000 LOOP
+            IF EXISTS (SELECT FROM job_executions WHERE id = '$1' AND status IN ('SUCCESS', 'FAILED', 'CANCELLED')) THEN RETURN; END IF;
+            COMMIT;
+            PERFORM pg_sleep(0.1);
+          END LOOP;
+          RAISE 'it goes on';
+        END \$\$" 2>/dev/null
+}
 
 bench_sync() {
-    local stores=50 products=2000 parallel=8 round
+    local stores=50 products=2000 parallel=8 round latency
     start_sandbox --stores $stores --products $products --latency-ms 5 || fail "the sandbox does not start." sandbox
     say "sync: collects the pages' addresses"
     collect_pages
@@ -41,7 +52,21 @@ bench_sync() {
         run_curl $parallel
         add sync_curl_seconds "$seconds"
     done
+    say "sync: parses a page again and again"
+    parse_page
     stop sandbox || true
+    # One round each tells what the partner's distance does.
+    for latency in 0 50; do
+        start_sandbox --stores $stores --products $products --latency-ms $latency || fail "the sandbox does not start." sandbox
+        retarget_pages
+        say "sync: latency $latency ms, two workers"
+        run_sync 2 $stores $products $parallel
+        add "sync_seconds_at_${latency}_ms" "$seconds"
+        say "sync: latency $latency ms, curl"
+        run_curl $parallel
+        add "sync_curl_seconds_at_${latency}_ms" "$seconds"
+        stop sandbox || true
+    done
     say ""
     cat <<TABLE
 
@@ -52,9 +77,27 @@ bench_sync() {
 | two workers, INSERT to the parent's end | $(calculate "$(median sync_seconds)") s | $(spread sync_seconds) |
 | curl, the same pages | $(calculate "$(median sync_curl_seconds)") s | $(spread sync_curl_seconds) |
 | ratio | **$(ratio sync_seconds sync_curl_seconds)** | |
+| latency 0 ms, one round: two workers, curl, ratio | $(latency_row 0) | |
+| latency 50 ms, one round: the same | $(latency_row 50) | |
 | peak RSS of the larger worker | $(median sync_peak_megabytes) MB | $(spread sync_peak_megabytes %.1f) |
 | CPU of both workers, 10,000 products | $(calculate "$(median sync_cpu_per_10000)" %.3f) s | $(spread sync_cpu_per_10000 %.3f) |
+| pages parsed into typed products on one core | $(calculate "$(median sync_parsed_megabytes_per_second)" %.0f) MB/s | |
 TABLE
+}
+
+latency_row() {
+    printf '%s s, %s s, %s' "$(calculate "$(median "sync_seconds_at_$1_ms")")" "$(calculate "$(median "sync_curl_seconds_at_$1_ms")")" \
+        "$(ratio "sync_seconds_at_$1_ms" "sync_curl_seconds_at_$1_ms")"
+}
+
+# The first page of the first store, as often as it goes within two seconds, the network left out.
+parse_page() {
+    local pages url
+    pages=("$folder/pages"/*)
+    url=$(sed -n -E '/^url/{s/^url = "(.*)"$/\1/p;q}' "${pages[0]}")
+    curl -sS --fail --noproxy '*' -H "token: $(rp_token)" -o "$folder/page.json" "$url" || fail "the first page cannot be read."
+    chimera bench pages --page "$folder/page.json" --json >"$folder/bench.json" 2>"$folder/bench.log" || fail "chimera bench pages failed." bench
+    add sync_parsed_megabytes_per_second "$(figure megabytes_per_second)"
 }
 
 bench_store() {

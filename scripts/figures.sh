@@ -26,13 +26,18 @@ cpu_seconds() {
 
 peak_megabytes() { awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
 
+# Logs in at RP's stand-in and prints the token.
+rp_token() {
+    curl -sS --noproxy '*' -H 'Content-Type: application/json' \
+        -d "$(sed -E 's/.*"rp":\{"username":"([^"]*)","password":"([^"]*)".*/{"usuario": "\1", "senha": "\2"}/' "$folder/sandbox.json")" \
+        "http://127.0.0.1:$sandbox_port/rp/v1.1/auth" | sed -E 's/.*"token": ?"([^"]*)".*/\1/'
+}
+
 # Walks every store once and writes a curl configuration with its pages in order, as the workers will ask for them.
 collect_pages() {
     local base=http://127.0.0.1:$sandbox_port/rp token unit
     command -v curl >/dev/null || fail "curl is not installed: apt-get install curl."
-    token=$(curl -sS --noproxy '*' -H 'Content-Type: application/json' \
-        -d "$(sed -E 's/.*"rp":\{"username":"([^"]*)","password":"([^"]*)".*/{"usuario": "\1", "senha": "\2"}/' "$folder/sandbox.json")" \
-        "$base/v1.1/auth" | sed -E 's/.*"token": ?"([^"]*)".*/\1/')
+    token=$(rp_token)
     mkdir -p "$folder/pages"
     # One process for each core, each with its share of the stores.
     grep -oE '"document":"[^"]*"' "$folder/sandbox.json" | cut -d'"' -f4 |
@@ -47,6 +52,14 @@ collect_pages() {
                 [[ -n $code ]] || break
             done' collect "$base" "$token" "$folder/pages"
     for unit in "$folder/pages"/*; do [[ -s $unit ]] || fail "the pages of ${unit##*/} are not known."; done
+}
+
+# The pages collected from an earlier sandbox of the same catalogue are asked of the one that runs now.
+retarget_pages() {
+    local token
+    token=$(rp_token)
+    sed -i -E "s#^url = \"http://127.0.0.1:[0-9]+/#url = \"http://127.0.0.1:$sandbox_port/#; s#^header = \"token: .*#header = \"token: $token\"#" \
+        "$folder/pages"/*
 }
 
 # As many curl processes as stores are read at a time, each with one store's pages on one connection; sets seconds, megabytes.

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,8 @@ using namespace simdjson;
 struct cjson_reader {
     ondemand::parser parser;
     std::vector<cjson_cell> cells;
-    std::vector<char> unescaped;  // never grows within a call, so cells may point into it
+    std::unique_ptr<char[]> unescaped;  // never grows within a call, so cells may point into it
+    size_t room = 0;
     size_t used = 0;
 };
 
@@ -26,27 +28,52 @@ struct name {
     size_t length;
 };
 
+// A key's first eight bytes as a number, and the names that can begin so: most keys of a row are nobody's, and one comparison says it.
 struct names {
     name list[CJSON_MAXIMUM_NAMES];
+    uint64_t heads[CJSON_MAXIMUM_NAMES] = {};
+    uint64_t masks[CJSON_MAXIMUM_NAMES] = {};
+    uint8_t by_first[256] = {};  // a bit for each name that begins with this byte
     size_t count = 0;
 
     explicit names(const char *const *given) {
         while (count < CJSON_MAXIMUM_NAMES && given[count] != nullptr) {
-            list[count] = {given[count], std::strlen(given[count])};
+            size_t length = std::strlen(given[count]);
+            list[count] = {given[count], length};
+            char head[8] = {}, mask[8] = {};
+            for (size_t i = 0; i < 8 && i <= length; i++) {
+                head[i] = i < length ? given[count][i] : '"';
+                mask[i] = char(0xFF);
+            }
+            std::memcpy(&heads[count], head, 8);
+            std::memcpy(&masks[count], mask, 8);
+            by_first[uint8_t(head[0])] |= uint8_t(1u << count);
             count++;
         }
     }
 
+    // Whether a key that begins like the name is the name: known already when the head held all of it and the quote behind it.
+    static bool ends(const char *key, const name &wanted) {
+        return wanted.length < 8 || (key[wanted.length] == '"' && std::memcmp(key, wanted.bytes, wanted.length) == 0);
+    }
+
     // The padding behind the document makes reading `length` bytes past any key safe.
     int find(const char *key) const {
-        for (size_t i = 0; i < count; i++) {
-            if (key[list[i].length] == '"' && key[0] == list[i].bytes[0] && std::memcmp(key, list[i].bytes, list[i].length) == 0) {
-                return int(i);
-            }
-        }
+        unsigned candidates = by_first[uint8_t(key[0])];
+        if (candidates == 0) { return -1; }
+        uint64_t head;
+        std::memcpy(&head, key, 8);
+        do {
+            unsigned i = unsigned(__builtin_ctz(candidates));
+            if ((head & masks[i]) == heads[i] && ends(key, list[i])) { return int(i); }
+            candidates &= candidates - 1;
+        } while (candidates != 0);
         return -1;
     }
 };
+
+// The next page is about as large as this one, and often a little larger: memory for it is made once, not for each that is.
+size_t ahead(size_t length) { return length + length / 4; }
 
 bool key_is(const char *key, const char *wanted) {
     size_t length = std::strlen(wanted);
@@ -76,8 +103,11 @@ struct reading {
         if (std::memchr(inside.data(), '\\', inside.size()) == nullptr) {
             return {inside.data(), uint32_t(inside.size()), CJSON_STRING};
         }
-        if (reader.unescaped.size() < length) { reader.unescaped.resize(length); }
-        char *target = reader.unescaped.data() + reader.used;
+        if (reader.room < length) {
+            reader.unescaped.reset(new char[ahead(length)]);
+            reader.room = ahead(length);
+        }
+        char *target = reader.unescaped.get() + reader.used;
         long written = unescape(inside, target);
         if (written < 0) { return {nullptr, 0, CJSON_GARBAGE}; }
         reader.used += size_t(written);
@@ -218,6 +248,9 @@ bool starts_a_value(const char *bytes, size_t length) {
 cjson_status read(cjson_reader &reader, padded_string_view json, const cjson_layout &layout, cjson_table &table) {
     ondemand::document document;
     ondemand::object root;
+    if (reader.parser.capacity() < json.size()) {
+        if (auto error = reader.parser.allocate(ahead(json.size()))) { return named(error); }
+    }
     if (auto error = reader.parser.iterate(json).get(document)) { return named(error); }
     if (!starts_a_value(json.data(), json.size())) { return CJSON_NOT_JSON; }
     if (auto error = document.get_object().get(root)) { return named(error); }

@@ -58,7 +58,8 @@ extension HTTPRequest {
         _ = ccurl_set_long(easy, CURLOPT_TCP_KEEPINTVL, 5)
         _ = ccurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
         _ = ccurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
-        _ = ccurl_set_long(easy, CURLOPT_BUFFERSIZE, 128 << 10)
+        // As few reads a page as fit: from 128 KiB on (`Footprint`) it would be mapped, faulted in and unmapped for every request.
+        _ = ccurl_set_long(easy, CURLOPT_BUFFERSIZE, 124 << 10)
         // Without this, letting go of a transfer would wait for its resolver thread, and every other transfer with it.
         _ = ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
     }

@@ -58,7 +58,9 @@ package final class ResponseBody: @unchecked Sendable {
     }
 }
 
-/// A short list of buffers to use again, so that reading page after page neither grows memory nor returns it each time.
+/// Buffers to use again, so that reading page after page neither grows memory nor returns it each time.
+///
+/// A buffer that is made anew costs a page fault for every 4 KiB of an answer, which is more than copying the answer into it.
 final class BodyPool: Sendable {
     // @unchecked: a chunk has one owner at a time, either a body or the pool's list.
     struct Chunk: @unchecked Sendable {
@@ -68,20 +70,29 @@ final class BodyPool: Sendable {
 
     private static let smallestBytes = 16 << 10
     private static let largestKeptBytes = 2 << 20
-    private static let keptCount = 4
+    /// As many pages as a worker's stores have under way at once; what a page does not fill is never touched.
+    private static let keptBytes = 8 << 20
 
-    private let free = Mutex<[Chunk]>([])
-
-    deinit {
-        for chunk in free.withLock({ $0 }) { chunk.start.deallocate() }
+    private struct Kept {
+        /// The smallest first.
+        var chunks: [Chunk] = []
+        var bytes = 0
     }
 
+    private let kept = Mutex(Kept())
+
+    deinit {
+        for chunk in kept.withLock({ $0.chunks }) { chunk.start.deallocate() }
+    }
+
+    /// The smallest that is large enough.
     func take(_ bytes: Int) -> Chunk {
-        let kept = free.withLock { $0.popLast() }
-        guard let kept else { return Self.allocate(max(bytes, Self.smallestBytes)) }
-        if kept.capacity >= bytes { return kept }
-        kept.start.deallocate()
-        return Self.allocate(bytes)
+        let chunk: Chunk? = kept.withLock { kept in
+            guard let place = kept.chunks.firstIndex(where: { $0.capacity >= bytes }) else { return nil }
+            kept.bytes -= kept.chunks[place].capacity
+            return kept.chunks.remove(at: place)
+        }
+        return chunk ?? Self.allocate(bytes)
     }
 
     func grow(_ chunk: Chunk, to bytes: Int) -> Chunk {
@@ -92,16 +103,19 @@ final class BodyPool: Sendable {
     }
 
     func put(_ chunk: Chunk) {
-        let isKept = free.withLock { free in
-            guard chunk.capacity <= Self.largestKeptBytes, free.count < Self.keptCount else { return false }
-            free.append(chunk)
+        let isKept = kept.withLock { kept in
+            guard chunk.capacity <= Self.largestKeptBytes, kept.bytes + chunk.capacity <= Self.keptBytes else { return false }
+            kept.chunks.insert(chunk, at: kept.chunks.firstIndex { $0.capacity >= chunk.capacity } ?? kept.chunks.count)
+            kept.bytes += chunk.capacity
             return true
         }
         if !isKept { chunk.start.deallocate() }
     }
 
+    /// In powers of two, so that the next page fits as a rule, being about as large as the last one.
     private static func allocate(_ bytes: Int) -> Chunk {
-        let capacity = (bytes + 4095) & ~4095
+        var capacity = smallestBytes
+        while capacity < bytes { capacity *= 2 }
         let start = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
         return Chunk(start: start, capacity: capacity)
     }

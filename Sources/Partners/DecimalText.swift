@@ -7,6 +7,7 @@ enum DecimalText {
 
     /// A JSON number (`76.3639`, `1e2`) as cents, rounded half-up (half away from zero below it); nil when it is none, or too large.
     static func cents(number text: some Collection<UInt8>) -> Cents? {
+        if let plain = text.withContiguousStorageIfAvailable(plainCents) ?? nil { return plain }
         guard let decimal = Decimal(text) else { return nil }
         return scaled(decimal, places: 2, limit: maximumCents).map { Cents($0.value) }
     }
@@ -23,10 +24,47 @@ enum DecimalText {
 
     /// A whole number that fits `Int64` (`12345`, `12345.0`); nil for everything else.
     static func whole(_ text: some Collection<UInt8>) -> Int64? {
+        if let plain = text.withContiguousStorageIfAvailable(plainWhole) ?? nil { return plain }
         guard let decimal = Decimal(text), let result = scaled(decimal, places: 0, limit: UInt64(Int64.max)), result.isExact else {
             return nil
         }
         return result.value
+    }
+
+    /// What nearly every number looks like: a few digits. Nil leaves it to `Decimal`, which knows the rest of the grammar.
+    private static func plainWhole(_ text: UnsafeBufferPointer<UInt8>) -> Int64? {
+        guard !text.isEmpty, text.count <= 18 else { return nil }
+        var value: Int64 = 0
+        for byte in text {
+            guard isDigit(byte) else { return nil }
+            value = value &* 10 &+ Int64(byte &- UInt8(ascii: "0"))
+        }
+        return value
+    }
+
+    /// Likewise for an amount: `18`, `18.06`, `76.3639`.
+    private static func plainCents(_ text: UnsafeBufferPointer<UInt8>) -> Cents? {
+        guard !text.isEmpty, text.count <= 15 else { return nil }
+        var (value, place, point): (UInt64, Int, Int?) = (0, 0, nil)
+        while place < text.count {
+            let byte = text[place]
+            if isDigit(byte) {
+                if let point, place - point > 2 { break }
+                value = value &* 10 &+ UInt64(byte &- UInt8(ascii: "0"))
+            } else {
+                guard byte == UInt8(ascii: "."), point == nil, place > 0 else { return nil }
+                point = place
+            }
+            place += 1
+        }
+        let places = point.map { place - $0 - 1 } ?? 0
+        if point != nil, places == 0 { return nil }
+        for _ in places..<2 { value = value &* 10 }
+        if place < text.count {
+            guard text[place...].allSatisfy(isDigit) else { return nil }
+            if text[place] >= UInt8(ascii: "5") { value += 1 }
+        }
+        return value <= maximumCents ? Cents(Int64(value)) : nil
     }
 
     /// Digits and a power of ten, as written.

@@ -1,4 +1,5 @@
 import CJSON
+import Glibc
 import Networking
 import Retail
 import Synchronization
@@ -25,46 +26,34 @@ enum JSONTableError: Error {
     case outOfMemory
 }
 
-/// Reads tables out of answers; keeps its working memory between calls (one call at a time).
+/// Reads tables out of answers.
 final class JSONTableReader: Sendable {
-    // @unchecked: the pointer is used inside the mutex only, and freed in deinit.
-    private struct Handle: @unchecked Sendable {
-        let pointer: OpaquePointer
-    }
-
     private let layout: JSONTableLayout
     /// The layout's names as C strings, which live as long as the reader.
     private let names: CNames
-    private let handle: Mutex<Handle>
 
     init(_ layout: JSONTableLayout) {
-        guard let pointer = cjson_reader_create() else { preconditionFailure("no memory for a JSON reader") }
         precondition(layout.columns.count <= Int(CJSON_MAXIMUM_NAMES) && layout.marks.count <= Int(CJSON_MAXIMUM_NAMES))
         self.layout = layout
         names = CNames(layout.columns + layout.marks + [layout.list] + (layout.parent.map { [$0] } ?? []))
-        handle = Mutex(Handle(pointer: pointer))
-    }
-
-    deinit {
-        handle.withLock { cjson_reader_free($0.pointer) }
     }
 
     /// Lends the table to `body`; cells are valid inside it only.
     func read<T: Sendable>(
         _ answer: ResponseBody, _ body: (JSONTable) throws(PartnerFailure) -> T
     ) throws(PartnerFailure) -> Result<T, JSONTableError> {
-        let outcome: Result<Result<T, JSONTableError>, PartnerFailure> = handle.withLock { handle in
-            answer.withPaddedBytes { bytes, capacity in
-                guard let start = bytes.baseAddress else { return .success(.failure(.empty)) }
-                var table = cjson_table()
-                let status = withCLayout { layout in
-                    withUnsafePointer(to: layout) {
-                        cjson_read(handle.pointer, start.assumingMemoryBound(to: CChar.self), bytes.count, capacity, $0, &table)
-                    }
+        let memory = ParserMemory.take()
+        defer { memory.giveBack(after: answer.count) }
+        let outcome: Result<Result<T, JSONTableError>, PartnerFailure> = answer.withPaddedBytes { bytes, capacity in
+            guard let start = bytes.baseAddress else { return .success(.failure(.empty)) }
+            var table = cjson_table()
+            let status = withCLayout { layout in
+                withUnsafePointer(to: layout) {
+                    cjson_read(memory.reader, start.assumingMemoryBound(to: CChar.self), bytes.count, capacity, $0, &table)
                 }
-                if let error = JSONTableError(status) { return .success(.failure(error)) }
-                return Result { () throws(PartnerFailure) in .success(try body(JSONTable(table: table, layout: self.layout))) }
             }
+            if let error = JSONTableError(status) { return .success(.failure(error)) }
+            return Result { () throws(PartnerFailure) in .success(try body(JSONTable(table: table, layout: self.layout))) }
         }
         return try outcome.get()
     }
@@ -79,6 +68,38 @@ final class JSONTableReader: Sendable {
         withUnsafeMutableBytes(of: &raw.columns) { names.copy(0..<markStart, to: $0) }
         withUnsafeMutableBytes(of: &raw.marks) { names.copy(markStart..<listIndex, to: $0) }
         return body(raw)
+    }
+}
+
+/// What a parser needs for a page, kept for the next page of whichever store: made anew, it is hundreds of page faults.
+// @unchecked: it has one owner at a time, either a call or the list of those that are kept.
+private final class ParserMemory: @unchecked Sendable {
+    /// As many as pages are parsed at once; what has read more than this is let go.
+    private static let keptCount = 4
+    private static let largestKeptBytes = 2 << 20
+    private static let kept = Mutex<[ParserMemory]>([])
+
+    let reader: OpaquePointer
+
+    private init() {
+        guard let reader = cjson_reader_create() else { preconditionFailure("no memory for a JSON reader") }
+        self.reader = reader
+    }
+
+    deinit {
+        cjson_reader_free(reader)
+    }
+
+    static func take() -> ParserMemory {
+        kept.withLock { $0.popLast() } ?? ParserMemory()
+    }
+
+    /// `bytes`: how large what it read was.
+    func giveBack(after bytes: Int) {
+        guard bytes <= Self.largestKeptBytes else { return }
+        Self.kept.withLock { kept in
+            if kept.count < Self.keptCount { kept.append(self) }
+        }
     }
 }
 
@@ -157,7 +178,9 @@ struct JSONCell {
 extension JSONCell: Equatable {
     /// The same kind of value with the same bytes.
     static func == (left: JSONCell, right: JSONCell) -> Bool {
-        left.raw.kind == right.raw.kind && left.bytes.elementsEqual(right.bytes)
+        guard left.raw.kind == right.raw.kind, left.bytes.count == right.bytes.count else { return false }
+        guard let first = left.raw.bytes, let second = right.raw.bytes else { return left.bytes.isEmpty }
+        return memcmp(first, second, left.bytes.count) == 0
     }
 }
 

@@ -17,6 +17,8 @@ struct RPConfiguration: Sendable {
     let tokenPaths: [String]
     let tokenHeader: String
     let productsEndpoint: String
+    /// The endpoint parted at each `{lastId}`, and each part at its `{storeReg}`.
+    private let endpointPieces: [[String]]
     /// The parameter that carries the cursor when the path has no `{lastId}`.
     let cursorParameter: String?
     let parameters: [(name: String, value: String)]
@@ -32,6 +34,9 @@ struct RPConfiguration: Sendable {
         tokenPaths = ([configured].compactMap { $0 } + ["response.token", "response.content.token"])
         tokenHeader = try fields.text("token_header") ?? "token"
         productsEndpoint = try fields.path("products_endpoint", default: Self.defaultProductsEndpoint)
+        endpointPieces = productsEndpoint.split(separator: "{lastId}", omittingEmptySubsequences: false).map {
+            $0.split(separator: "{storeReg}", omittingEmptySubsequences: false).map(String.init)
+        }
         maximumPages = try fields.wholeNumber("max_pages", in: 1...1_000_000) ?? 2000
 
         if let method = try fields.text("pagination.method"), method != "CURSOR" {
@@ -72,7 +77,8 @@ struct RPConfiguration: Sendable {
 
     /// The path of the page that follows `cursor`; `unit` goes in as it is, leading zeros included.
     func pagePath(unit: String, after cursor: Int64) -> String {
-        let path = productsEndpoint.replacing("{lastId}", with: "\(cursor)").replacing("{storeReg}", with: PercentEncoding.encode(unit))
+        let (unit, place) = (PercentEncoding.encode(unit), "\(cursor)")
+        let path = endpointPieces.map { $0.joined(separator: unit) }.joined(separator: place)
         let position = cursorParameter.map { [(name: $0, value: "\(cursor)")] } ?? []
         return PercentEncoding.path(path, adding: position + parameters)
     }

@@ -59,6 +59,11 @@ package struct RPSource: ProductSource {
         logger.debug("read all products", ["unit": unit, "pages": "\(cursor.pageCount)"])
     }
 
+    /// The products of a page that was answered to somebody else. Throws for what is none.
+    package func products(in page: HTTPResponse) throws(PartnerFailure) -> [OfferedProduct] {
+        try RPPageReader().products(in: page, connection: connection, purpose: "page")
+    }
+
     /// One page: the products with the codes that follow `cursor`.
     func readPage(unit: String, after cursor: Int64, reader: RPPageReader, gate: any RequestGate) async throws -> [OfferedProduct] {
         let token = try await currentToken(gate: gate)

@@ -35,6 +35,27 @@ extension StoredCampaign {
     }
 }
 
+/// What a new campaign is held against.
+struct CampaignBaseline: Sendable {
+    /// The database's clock, in Unix seconds.
+    let now: Int64
+    /// Of the new campaign's content.
+    let digest: String
+    /// How many lines the store's newest VERIFIED campaign had; nil: there is none.
+    let lastLineCount: Int?
+    /// The day's newest VERIFIED campaign, while nothing that may have arrived came after it and its content is the same: what is
+    /// published, and need not be again.
+    let unchanged: (id: Int64, name: String)?
+
+    fileprivate init(_ row: PostgresRow) throws {
+        now = try row.get("now")
+        digest = try row.get("digest")
+        lastLineCount = try row.getIfPresent("last_line_count")
+        let id: Int64? = try row.getIfPresent("unchanged_id")
+        unchanged = row["unchanged_digest"] == digest ? id.map { ($0, row["unchanged_name"] ?? "") } : nil
+    }
+}
+
 /// The campaigns of one store, read and written by one run; every write is fenced.
 struct CampaignStore: Sendable {
     let context: RunContext
@@ -52,19 +73,12 @@ struct CampaignStore: Sendable {
             StoredCampaign.init)
     }
 
-    /// The day's newest VERIFIED campaign, while nothing that may have arrived came after it: what is published, and need not be again.
-    func unchangedBaseline(day: String) async throws -> StoredCampaign? {
-        try await context.pool.query(RetailStatements.unchangedBaseline(store: storeID, target: targetID, day: day)).first.map(
-            StoredCampaign.init)
-    }
-
-    /// How many lines the store's newest VERIFIED campaign had; nil: there is none.
-    func lastVerifiedLineCount() async throws -> Int? {
-        try await context.pool.query(RetailStatements.lastVerified(store: storeID, target: targetID)).first?.get("line_count")
-    }
-
-    func digest(of lines: [CampaignLine]) async throws -> String {
-        try await context.pool.query(RetailStatements.digest(of: StagedProducts.content(of: lines))).first?.get("digest") ?? ""
+    /// What a campaign of these lines is held against.
+    func baseline(day: String, lines: [CampaignLine]) async throws -> CampaignBaseline {
+        let content = StagedProducts.content(of: lines)
+        let statement = RetailStatements.baseline(store: storeID, target: targetID, day: day, content: content)
+        guard let row = try await context.pool.query(statement).first else { throw StagedProductsUnreadable() }
+        return try CampaignBaseline(row)
     }
 
     /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.

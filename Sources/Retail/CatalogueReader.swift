@@ -9,7 +9,7 @@ actor CatalogueReader<Kept: Sendable> {
     /// What was decided so far, complete or not.
     private(set) var selection: ProductSelection
     private var kept: [Kept] = []
-    private var lastReport = Duration.zero
+    private var lastReport = MonotonicClock.now()
 
     /// `quantityLimit`: of the store's lines, unless the store has one of its own.
     init(_ run: StoreRun, quantityLimit: Int, keep: @escaping @Sendable (CampaignLine, OfferedProduct) -> Kept) {

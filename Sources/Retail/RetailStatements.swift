@@ -53,26 +53,21 @@ enum RetailStatements {
             """
     }
 
-    /// The newest VERIFIED campaign of a store's day, unless something that may have arrived came after it.
-    static func unchangedBaseline(store: Int, target: Int, day: String) -> SQL {
-        "SELECT " + campaignColumns + """
-             FROM campaigns AS c WHERE store_id = \(store) AND target_id = \(target) AND day = \(day)::date AND status = 'VERIFIED'
-              AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
-                AND later.day = c.day AND later.id > c.id AND later.upload_started_at IS NOT NULL AND later.status <> 'VERIFIED')
-            ORDER BY id DESC LIMIT 1
-            """
-    }
-
-    /// The store's newest VERIFIED campaign of any day: what a fall is measured against.
-    static func lastVerified(store: Int, target: Int) -> SQL {
-        "SELECT " + campaignColumns + """
-             FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0
-            ORDER BY day DESC, id DESC LIMIT 1
-            """
-    }
-
-    static func digest(of content: String) -> SQL {
-        "SELECT encode(sha256(convert_to(\(content), 'UTF8')), 'hex') AS digest"
+    /// What a store's new campaign is held against, and the digest of its content: the newest VERIFIED campaign of the store's day, unless
+    /// something that may have arrived came after it, and how many lines the newest VERIFIED one of any day had.
+    static func baseline(store: Int, target: Int, day: String, content: String) -> SQL {
+        """
+        SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now, encode(sha256(convert_to(\(content), 'UTF8')), 'hex') AS digest,
+          (SELECT line_count FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0
+           ORDER BY day DESC, id DESC LIMIT 1) AS last_line_count,
+          today.id AS unchanged_id, today.name AS unchanged_name, today.content_digest AS unchanged_digest
+        FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+          SELECT c.id, c.name, c.content_digest
+          FROM campaigns AS c WHERE c.store_id = \(store) AND c.target_id = \(target) AND c.day = \(day)::date AND c.status = 'VERIFIED'
+            AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
+              AND later.day = c.day AND later.id > c.id AND later.upload_started_at IS NOT NULL AND later.status <> 'VERIFIED')
+          ORDER BY c.id DESC LIMIT 1) AS today ON true
+        """
     }
 
     static func insertCampaign(_ campaign: NewCampaign) -> SQL {
@@ -87,7 +82,7 @@ enum RetailStatements {
         """
     }
 
-    /// An upload is about to begin: from now on its fate may be unknown.
+    /// An upload is about to begin once more: from now on its fate may be unknown.
     static func uploadBegins(_ id: Int64) -> SQL {
         "UPDATE campaigns SET upload_started_at = clock_timestamp() WHERE id = \(id) AND status = 'PLANNED'"
     }
@@ -136,8 +131,12 @@ enum RetailStatements {
 
     // MARK: What workers know together about a partner
 
+    /// At a high rate nobody waits for the disk while he holds the integration's row: what a crash of the server can lose is less than
+    /// the time that it takes to start again.
     static func reserveRequest(integration: Int, perMinute: Int, execution: ExecutionID) -> SQL {
-        "SELECT extract(epoch FROM reserve_request(\(integration), \(perMinute), \(execution)::uuid))::float8 AS wait"
+        let durability: SQL = perMinute < 600 ? "" : "set_config('synchronous_commit', 'off', true), "
+        return "SELECT " + durability
+            + "extract(epoch FROM reserve_request(\(integration), \(perMinute), \(execution)::uuid))::float8 AS wait"
     }
 
     static func recordFailure(integration: Int, store: Int) -> SQL {

@@ -53,7 +53,7 @@ package struct StagedProducts: Sendable {
 
     /// The rows as COPY takes them into a store's `products`, in pieces: each with the store and the campaign's window at its end.
     func copyRows(store: Int, startsAt: String, endsAt: String) -> StagedRows {
-        StagedRows(rest: copyText[...].utf8, ending: Array("\t\(store)\t\(startsAt)\t\(endsAt)\n".utf8))
+        StagedRows(text: copyText, ending: Array("\t\(store)\t\(startsAt)\t\(endsAt)\n".utf8))
     }
 
     /// What two campaigns have in common when they publish the same: the set of code, price, final price and limit.
@@ -75,6 +75,12 @@ package struct StagedProducts: Sendable {
 
     /// Escapes what COPY would read as a field's or a row's end; leaves out NUL, which no text of PostgreSQL can hold.
     private static func append(_ field: String, to text: inout [UInt8]) {
+        let isPlain: Bool? = field.utf8.withContiguousStorageIfAvailable { bytes in
+            guard !bytes.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\\") }) else { return false }
+            text.append(contentsOf: bytes)
+            return true
+        }
+        guard isPlain != true else { return }
         for byte in field.utf8 {
             switch byte {
             case UInt8(ascii: "\\"): text += [byte, byte]
@@ -96,19 +102,29 @@ package struct StagedProductsUnreadable: Error, Sendable {
 
 /// Rows for COPY, in pieces of about 64 KiB.
 struct StagedRows: Sequence, IteratorProtocol, Sendable {
-    fileprivate var rest: Substring.UTF8View
+    fileprivate let text: String
     /// What stands at the end of every row, its line end included.
     fileprivate let ending: [UInt8]
+    private var place = 0
+
+    fileprivate init(text: String, ending: [UInt8]) {
+        var text = text
+        text.makeContiguousUTF8()
+        self.text = text
+        self.ending = ending
+    }
 
     mutating func next() -> [UInt8]? {
-        guard !rest.isEmpty else { return nil }
+        guard place < text.utf8.count else { return nil }
         assert(Failpoint.reach("sync.swapping"))
         var piece: [UInt8] = []
         piece.reserveCapacity(66_000)
-        while piece.count < 65_536, let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            piece.append(contentsOf: rest[..<end])
-            piece.append(contentsOf: ending)
-            rest = rest[rest.index(after: end)...]
+        text.utf8.withContiguousStorageIfAvailable { bytes in
+            while piece.count < 65_536, let end = bytes[place...].firstIndex(of: UInt8(ascii: "\n")) {
+                piece.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[place..<end]))
+                piece.append(contentsOf: ending)
+                place = end + 1
+            }
         }
         return piece.isEmpty ? nil : piece
     }

@@ -43,21 +43,21 @@ actor StoreSync {
         metrics.verified = 0
         let products = try await readProducts()
         let lines = products.map(\.line)
-        let before = try await campaigns.lastVerifiedLineCount()
-        switch DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop).judge(now: lines.count, before: before)
-        {
+        let baseline = try await campaigns.baseline(day: day, lines: lines)
+        let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
+        switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
         case .publish: break
         case .skip(let reason): return try await skip(reason)
         case .refuse(let reason): throw RunError(code: "CATALOGUE_DROPPED", message: reason, isRetryable: false)
         }
-        let digest = try await campaigns.digest(of: lines)
-        if let earlier = try await campaigns.unchangedBaseline(day: day), earlier.digest == digest {
+        let digest = baseline.digest
+        if let earlier = baseline.unchanged {
             let reason = "the same content was verified today as campaign \(earlier.id)"
             context.log(.info, "not uploaded again: \(reason)", ["lines": .integer(Int64(lines.count))])
             try await recordSkipped(name: earlier.name, digest: digest, reason: reason)
             return metrics.successDocument()
         }
-        guard let window = CampaignWindow(now: try await campaigns.now(), zone: storeRun.zone, rules: storeRun.target.campaignRules) else {
+        guard let window = CampaignWindow(now: baseline.now, zone: storeRun.zone, rules: storeRun.target.campaignRules) else {
             throw RunError(
                 code: "TOO_LATE", message: "it is too late for a campaign of today: it would start after its end", isRetryable: false)
         }
@@ -75,7 +75,7 @@ actor StoreSync {
         let staged = StagedProducts(products)
         let id = try await record("PLANNED", name, window, digest, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
-        return try await send(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
+        return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
     }
 
     private func readProducts() async throws -> [SelectedProduct] {
@@ -116,18 +116,18 @@ actor StoreSync {
 
     // MARK: Upload, verification, swap
 
-    /// Sends a campaign as an earlier attempt stored it.
+    /// Sends a campaign as an earlier attempt stored it; a new one is under way from the moment that it is recorded.
     private func send(_ campaign: StoredCampaign, day: String, isFirst: Bool) async throws -> JSONValue {
-        try await send(
+        try await campaigns.uploadBegins(campaign.id)
+        return try await upload(
             campaign.id, body: Array(campaign.body.utf8), staged: campaign.staged, day: day, isFirst: isFirst,
             metricsSoFar: campaign.metrics)
     }
 
     /// `isFirst`: no upload of this campaign can have arrived before; otherwise a refusal now says nothing about the earlier one.
-    private func send(
+    private func upload(
         _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool, metricsSoFar: JSONValue?
     ) async throws -> JSONValue {
-        try await campaigns.uploadBegins(id)
         assert(Failpoint.reach("sync.planned"))
         let receipt: UploadReceipt
         do {
@@ -229,6 +229,8 @@ actor StoreSync {
     }
 
     private static func missing(_ lines: [CampaignLine], in listing: Listing) -> Int {
+        // As a rule it shows what was sent, in that order.
+        if lines.count == listing.lines.count, zip(lines, listing.lines).allSatisfy({ $0 == $1.line }) { return 0 }
         let shown = Set(listing.lines.map(\.line))
         return lines.count { !shown.contains($0) }
     }

@@ -74,6 +74,7 @@ struct JSONScanner {
     }
 
     private func valid(_ text: UnsafeBufferPointer<UInt8>) throws -> String {
+        if text.allSatisfy({ $0 < 0x80 }) { return String(decoding: text, as: UTF8.self) }
         guard let string = String(validating: text, as: UTF8.self) else { throw problem("a string that is not UTF-8") }
         return string
     }

@@ -19,11 +19,10 @@
             Point(name: "claim.committed"), Point(name: "claim.committed", pass: 2), Point(name: "request.before"),
             Point(name: "request.before", pass: 2), Point(name: "request.before", pass: 3), Point(name: "catalogue.page"),
             Point(name: "catalogue.page", pass: 2), Point(name: "fenced.before-commit"), Point(name: "sync.planned"),
-            Point(name: "fenced.before-commit", pass: 2), Point(name: "sync.uploaded"), Point(name: "fenced.before-commit", pass: 3),
-            Point(name: "sync.sent"), Point(name: "sync.swapping"), Point(name: "fenced.before-commit", pass: 4),
-            Point(name: "sync.verified"),
-            Point(name: "ends.before"),
-            Point(name: "ends.before", pass: 2), Point(name: "ends.committed"), Point(name: "ends.committed", pass: 2),
+            Point(name: "sync.uploaded"), Point(name: "fenced.before-commit", pass: 2), Point(name: "sync.sent"),
+            Point(name: "sync.swapping"), Point(name: "fenced.before-commit", pass: 3), Point(name: "sync.verified"),
+            Point(name: "ends.before"), Point(name: "ends.before", pass: 2), Point(name: "ends.committed"),
+            Point(name: "ends.committed", pass: 2),
         ]
 
         @Test("R01: a worker killed at a named moment of a sync, attempts used up: one upload, one verified campaign", arguments: points)

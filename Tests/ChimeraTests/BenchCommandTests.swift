@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import Runtime
 import TestSupport
 import Testing
@@ -55,6 +55,25 @@ import Testing
             #expect(
                 answer.lines.count == 4 && answer.lines.dropFirst().allSatisfy { $0.contains(#/^latency .* ms +\d+\.\d\d +\d+\.\d\d$/#) })
         }
+    }
+
+    @Test("a page is read again and again without a server, and what is no page is refused by its reason")
+    func pages() async throws {
+        let file = NSTemporaryDirectory() + "chimera-bench-\(UUID().uuidString).json"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let product = #"{"Codigo":7,"Descricao":"CAFE","Marca":"X","Preco":10.5,"PrecoVenda2":8.9}"#
+        try #"{"response":{"status":"ok","produtos":[\#(product),\#(product)]}}"#.write(toFile: file, atomically: true, encoding: .utf8)
+        let answer = try await chimera(["bench", "pages", "--page", file, "--json"])
+        #expect(answer.exitCode == 0 && answer.errors.isEmpty, "\(answer.errors)")
+        let json = try answer.json
+        #expect(json["pages"]?["page_products"] == 2)
+        #expect(try #require(json["pages"]?["megabytes_per_second"]?.doubleValue) > 0)
+        for text in ["{}", #"{"response":{"status":"ok","produtos":[]}}"#, "<html>"] {
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            expectRefusal(try await chimera(["bench", "pages", "--page", file]), 65, "page", of: ["bench", "pages"])
+        }
+        expectRefusal(try await chimera(["bench", "pages", "--page", file + ".none"]), 65, "cannot be read", of: ["bench", "pages"])
+        expectRefusal(try await chimera(["bench", "pages"]), 64, "--page FILE", of: ["bench", "pages"])
     }
 
     @Test("a schema of its name that is there is left alone, and the refusal says how it goes")

@@ -4,13 +4,15 @@ import Runtime
 enum BenchCommand {
     /// In the order in which they run: the last one leaves rows behind.
     private static let subjects = ["drain", "latency", "enqueue"]
+    /// Needs no server.
+    private static let pages = "pages"
 
     static let command = Command(
         words: ["bench"],
         summary: "Measures the queue on the server of DATABASE_URL, in a schema of its own; the server is busy meanwhile",
         operands: [
             Operand(
-                name: "WHAT", help: "drain, latency or enqueue (all three)", isRequired: false)
+                name: "WHAT", help: "drain, latency or enqueue (all three), or pages", isRequired: false)
         ],
         options: [
             Option(name: "--jobs", value: "N", help: "executions to drain, and rows to enqueue, 1000 to 10000000 (50000)"),
@@ -18,6 +20,7 @@ enum BenchCommand {
             Option(name: "--samples", value: "N", help: "samples of the latency, 10 to 100000 (300)"),
             Option(name: "--finished", value: "N", help: "finished executions that lie in the tables before, 0 to 100000000 (0)"),
             Option(name: "--configurations", value: "N", help: "jobs over which the executions are spread, 1 to 1000000 (1)"),
+            Option(name: "--page", value: "FILE", help: "a page of RP's product list as it was answered, for pages"),
             Option(name: "--json", help: "answers in JSON: an object for each subject"),
         ],
         notes: """
@@ -27,6 +30,8 @@ enum BenchCommand {
                      with a NOTIFY, a LISTEN, and a bare claim.
             enqueue  one INSERT … SELECT, and single INSERTs by four connections; beside them the same into a bare table, and without the
                      trigger that wakes workers.
+            pages    megabytes of RP's pages a second that become typed products on one core: the page in FILE, again and again for two
+                     seconds, without network and server.
 
             Everything lies in a schema named \(BenchSchema.name), which must not be there before and is dropped at the end, also after
             Ctrl-C. Workers that wait on the same database are woken for nothing. Figures of different servers or moments say little:
@@ -34,8 +39,16 @@ enum BenchCommand {
             """
     ) { invocation in
         let what = invocation.operands["WHAT"]
-        if let what, !subjects.contains(what) {
-            throw invocation.command.misuse("bench knows no \(shown(what)); it knows \(subjects.joined(separator: ", "))")
+        if let what, !(subjects + [pages]).contains(what) {
+            throw invocation.command.misuse("bench knows no \(shown(what)); it knows \((subjects + [pages]).joined(separator: ", "))")
+        }
+        let page = invocation.text("--page")
+        guard (what == pages) == (page != nil) else {
+            throw invocation.command.misuse("bench pages takes --page FILE, and nothing else does")
+        }
+        if let page {
+            tell([try PagesBench(file: page).run()], invocation)
+            return .ok
         }
         let size = BenchSize(
             jobs: try invocation.number("--jobs", in: 1000...10_000_000) ?? 50_000,
@@ -47,12 +60,16 @@ enum BenchCommand {
             try await schema.fill(size)
             return try await measure(subjects.filter { what == nil || what == $0 }, schema, size)
         }
+        tell(reports, invocation)
+        return .ok
+    }
+
+    private static func tell(_ reports: [BenchReport], _ invocation: Invocation) {
         if invocation.wantsJSON {
             StandardOutput.write(JSONValue.object(Dictionary(uniqueKeysWithValues: reports.map { ($0.subject, $0.json) })).text)
         } else {
             StandardOutput.write(BenchReport.table(reports))
         }
-        return .ok
     }
 
     private static func measure(_ subjects: [String], _ schema: BenchSchema, _ size: BenchSize) async throws -> [BenchReport] {
