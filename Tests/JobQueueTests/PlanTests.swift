@@ -44,7 +44,10 @@ import Testing
         case .right: try await queue.run("ANALYZE")
         case .vacuumed:
             try await queue.run(
-                "UPDATE pg_class SET reltuples = 0, relpages = 1000 WHERE relnamespace = current_schema()::regnamespace AND relname = 'job_live'")
+                """
+                UPDATE pg_class SET reltuples = 0, relpages = 1000
+                WHERE relnamespace = current_schema()::regnamespace AND relname = 'job_live'
+                """)
         case .huge:
             try await queue.run(
                 """

@@ -144,10 +144,11 @@ extension Migration {
             END $$;
 
             -- Runs that are tried again or were interrupted: PENDING after `delays`, with a row for the attempt that ended.
-            -- Interruptions (INTERRUPTED, RESCUED) use no attempt: they raise the row's own max_attempts.
-            CREATE FUNCTION return_executions(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[])
-            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
-            DECLARE returned uuid[]; orphans uuid[]; parents uuid[];
+            -- Interruptions (INTERRUPTED, RESCUED) use no attempt: they raise the row's own max_attempts. Gives those whose job was deleted
+            -- meanwhile apart, with their parents. One plan, as in move_to_finished.
+            CREATE FUNCTION move_to_pending(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[],
+              OUT returned uuid[], OUT orphans uuid[], OUT parents uuid[]) LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
+            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, outcomes, errors, delays) AS f(id, token, outcome, error, delay)),
               held AS MATERIALIZED (
@@ -172,6 +173,13 @@ extension Migration {
               SELECT array_agg(u.id ORDER BY u.id), array_agg(u.id ORDER BY u.id) FILTER (WHERE j.deleted_at IS NOT NULL),
                 array_agg(DISTINCT u.parent_id) FILTER (WHERE j.deleted_at IS NOT NULL AND u.parent_id IS NOT NULL)
               INTO returned, orphans, parents FROM u LEFT JOIN job_configurations AS j ON j.id = u.job_config_id;
+            END $$;
+
+            CREATE FUNCTION return_executions(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[])
+            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            DECLARE returned uuid[]; orphans uuid[]; parents uuid[];
+            BEGIN
+              SELECT * INTO returned, orphans, parents FROM move_to_pending(ids, tokens, outcomes, errors, delays);
               IF orphans IS NOT NULL THEN
                 -- Their job was deleted while they ran: nothing pending is left of it.
                 PERFORM archive_executions(orphans, NULL, array_fill('CANCELLED'::text, ARRAY[cardinality(orphans)]), NULL, NULL, NULL);
@@ -268,7 +276,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, finish_executions, end_parents,
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, move_to_pending, finish_executions, end_parents,
               archive_executions, move_to_finished, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;
