@@ -21,7 +21,7 @@ bench_scale() {
 SELECT FROM claim_executions('$simulated', 16, true, 32767::smallint, 'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
 SQL
     printf '%s\n' "$(<"$folder/look.sql")" '\sleep 1 s' >"$folder/poll.sql"
-    printf '%s\n' 'LISTEN chimera_jobs;' '\sleep 3600 s' >"$folder/listen.sql"
+    printf '%s\n' 'LISTEN chimera_jobs;' '\sleep 1000 s' >"$folder/listen.sql"
     echo 'INSERT INTO job_executions (job_config_id) VALUES (1);' >"$folder/single.sql"
     run_looks
     for crowd in "${crowds[@]}"; do
@@ -30,6 +30,8 @@ SQL
             start listeners pgbench -n -c "$crowd" -j 2 -T 3600 -f "$folder/listen.sql"
             start pollers pgbench -n -M prepared -c "$crowd" -j 2 -T 3600 -f "$folder/poll.sql"
             eventually 60 crowd_is_there "$crowd" || fail "the simulated workers do not connect." pollers
+            # Until every session has made its plans.
+            sleep 8
         fi
         cpu=$(postgres_cpu)
         sleep $seconds
@@ -78,13 +80,13 @@ session_megabytes() {
     done | awk '/^Private/ { kilobytes += $2 } /^Rss/ { count++ } END { printf "%.2f", kilobytes / count / 1024 }'
 }
 
-# CPU seconds of all processes of the server.
+# CPU seconds of all processes of the server, to the microsecond: ticks would miss what takes less than one.
 postgres_cpu() {
-    local pid sum=0
-    for pid in $(cat /proc/"$(head -n 1 "$PGHOST/data/postmaster.pid")"/task/*/children); do
-        [[ ! -r /proc/$pid/stat ]] || sum="$sum + $(cpu_seconds "$pid")"
-    done
-    calculate "$sum"
+    local server
+    server=$(head -n 1 "$PGHOST/data/postmaster.pid")
+    # shellcheck disable=SC2046 # a file for each process
+    awk '{ nanoseconds += $1 } END { printf "%.4f", nanoseconds / 1e9 }' "/proc/$server/schedstat" \
+        $(sed -E 's@([0-9]+) *@/proc/\1/schedstat @g' "/proc/$server/task/$server/children") 2>/dev/null
 }
 
 run_looks() {
