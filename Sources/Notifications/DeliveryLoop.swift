@@ -5,10 +5,10 @@ import Synchronization
 /// Delivers what stands in the outbox, raises LATE, and gives up what is too old; every worker and every scheduler runs it, beside the jobs
 /// and on connections of its own, so that no partner's failure delays or fails a job.
 package final class DeliveryLoop: Sendable {
-    /// How often it looks for something due: what is raised is on its way a second later at most.
-    static let pollInterval: Duration = .seconds(1)
-    /// How often it looks when it is told of what is raised, and knows when the rest is due.
-    static let toldPollInterval: Duration = .seconds(10)
+    /// How often it looks for something due when nobody tells it: what is raised is on its way a second later at most.
+    package static let pollInterval: Duration = .seconds(1)
+    /// How often it looks when it is told of what is raised; when the rest is due it knows.
+    package static let toldPollInterval: Duration = .seconds(10)
     private static let shortestPause: Duration = .milliseconds(50)
     static let lateInterval: Duration = .seconds(10)
     static let givingUpInterval: Duration = .seconds(30)
@@ -35,19 +35,19 @@ package final class DeliveryLoop: Sendable {
     private let writer: MessageWriter
     private let hold: Duration
     private let patience: Duration
-    private let isTold: Bool
+    private let pollInterval: Duration
     private let late: LateWatch
     private let wakeup: Wakeup
     private let state = Mutex(State())
     private let logger = Logger(label: "outbox")
 
-    /// `pool` is its own, two connections are enough; a type without a transport is left alone. A signal on `wakeup` makes it look at once;
-    /// `isTold`: somebody listens and signals it on every NOTIFY of `chimera_outbox`.
-    /// `hold`: after how long others send again what this process took and did not record; it must be longer than `patience`, the time that
-    /// a transport may take.
+    /// `pool` is its own, two connections are enough; a type without a transport is left alone. A signal on `wakeup` makes it look at once:
+    /// who signals it on every NOTIFY of `chimera_outbox` can have it poll less often. `hold`: after how long others send again what this
+    /// process took and did not record; it must be longer than `patience`, the time that a transport may take.
     package init(
         pool: PostgresPool, transports: [ChannelType: any ChannelTransport], directory: ChannelDirectory, language: MessageLanguage,
-        wakeup: Wakeup = Wakeup(), isTold: Bool = false, hold: Duration = .seconds(120), patience: Duration = DeliveryLoop.patience
+        wakeup: Wakeup = Wakeup(), pollInterval: Duration = DeliveryLoop.pollInterval, hold: Duration = .seconds(120),
+        patience: Duration = DeliveryLoop.patience
     ) {
         self.pool = pool
         self.transports = transports
@@ -55,7 +55,7 @@ package final class DeliveryLoop: Sendable {
         self.writer = MessageWriter(language: language)
         self.late = LateWatch(pool: pool)
         self.wakeup = wakeup
-        self.isTold = isTold
+        self.pollInterval = pollInterval
         self.hold = hold
         self.patience = patience
     }
@@ -116,7 +116,7 @@ package final class DeliveryLoop: Sendable {
 
     private func turn(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async {
         var failures = 0
-        var looks = PollTimes(every: isTold ? Self.toldPollInterval : Self.pollInterval)
+        var looks = PollTimes(every: pollInterval)
         while !shutdown.isRequested && !Task.isCancelled {
             var nextDue: Duration?
             do {
@@ -133,7 +133,7 @@ package final class DeliveryLoop: Sendable {
             }
             // However often it is told.
             await pause(Self.shortestPause, until: shutdown, wakes: false)
-            await pause(min(looks.wait(), nextDue ?? Self.toldPollInterval), until: shutdown)
+            await pause(min(looks.wait(), nextDue ?? pollInterval), until: shutdown)
         }
     }
 

@@ -32,6 +32,6 @@ enum Composition {
     ) -> DeliveryLoop {
         DeliveryLoop(
             pool: pool, transports: Channels.transports(), directory: ChannelDirectory(pool: pool) { keyring.keyring }, language: language,
-            wakeup: wakeup, isTold: isTold)
+            wakeup: wakeup, pollInterval: isTold ? DeliveryLoop.toldPollInterval : DeliveryLoop.pollInterval)
     }
 }

@@ -144,11 +144,12 @@ struct Outbox: DatabaseFixture {
     }
 
     func loop(
-        _ transports: [ChannelType: any ChannelTransport], hold: Duration = .seconds(120), patience: Duration = .seconds(45)
+        _ transports: [ChannelType: any ChannelTransport], wakeup: Wakeup = Wakeup(), pollInterval: Duration = DeliveryLoop.pollInterval,
+        hold: Duration = .seconds(120), patience: Duration = .seconds(45)
     ) -> DeliveryLoop {
         DeliveryLoop(
-            pool: pool, transports: transports, directory: ChannelDirectory(pool: pool) { nil }, language: .portuguese, hold: hold,
-            patience: patience)
+            pool: pool, transports: transports, directory: ChannelDirectory(pool: pool) { nil }, language: .portuguese, wakeup: wakeup,
+            pollInterval: pollInterval, hold: hold, patience: patience)
     }
 
     func sender(_ channel: Int, _ transport: any ChannelTransport, hold: Duration = .seconds(120)) -> ChannelSender {

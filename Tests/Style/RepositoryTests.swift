@@ -48,6 +48,28 @@ import Testing
         #expect(scripts.subtracting(listed) == [])
     }
 
+    @Test("scripts/plot draws the median of all rounds of all files, and says what it cannot read")
+    func plotDrawsMedians() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "plot-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func write(_ name: String, _ rates: String) throws -> String {
+            let file = folder.appending(path: name)
+            let lines = ["\"queue_rate_1\": [\(rates)],", "\"queue_worker_cpu_us_1\": [10],", "\"queue_postgres_cpu_us_1\": [20]"]
+            try Data("{\n  \(lines.joined(separator: "\n  "))\n}\n".utf8).write(to: file)
+            return file.path
+        }
+        let plot = Repository.root.appending(path: "scripts/plot").path
+        // 40 µs are the largest figure, at the top of its panel, which begins at 320; the median is neither the mean nor the last.
+        for rates in [[try write("one", "25000, 10000, 1000000")], [try write("a", "25000, 10000"), try write("b", "1000000")]] {
+            let drawn = Repository.run(plot, rates)
+            #expect(drawn.exitCode == 0)
+            #expect(drawn.output.contains(#"<circle cx="725.0" cy="320.0" r="3" class="elapsed"/>"#), "\(drawn.output.prefix(3000))")
+        }
+        #expect(Repository.run(plot, ["/nonexistent.json"]).exitCode == 66)
+        #expect(Repository.run(plot, [Repository.root.appending(path: "README.md").path]).exitCode == 65)
+    }
+
     @Test("nothing points outside of the checkout, and nothing is left to do")
     func textsStandAlone() {
         var findings = Findings()

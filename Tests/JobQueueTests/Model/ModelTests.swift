@@ -80,16 +80,16 @@ import Testing
             testDescription: "a deleted job's row with a limit is claimed", function: "admit_gated", right: " AND j.deleted_at IS NULL",
             wrong: ""),
         Mistake(
-            testDescription: "an end needs no current token", function: "archive_executions",
+            testDescription: "an end needs no current token", function: "move_to_finished",
             right: "l.token = f.token AND l.status = 'RUNNING'",
             wrong: "l.status = 'RUNNING'"),
         Mistake(
-            testDescription: "a rescue uses an attempt", function: "return_executions", right: "('INTERRUPTED', 'RESCUED') THEN least",
+            testDescription: "a rescue uses an attempt", function: "move_to_pending", right: "('INTERRUPTED', 'RESCUED') THEN least",
             wrong: "('INTERRUPTED') THEN least"),
         Mistake(
             testDescription: "a parent ends before its last child", function: "end_parents", right: "IF live > 0", wrong: "IF live > 1"),
         Mistake(
-            testDescription: "what comes back forgets that its job was limited", function: "return_executions",
+            testDescription: "what comes back forgets that its job was limited", function: "move_to_pending",
             right: "gated = gated OR EXISTS",
             wrong: "gated = gated AND EXISTS"),
     ]
