@@ -9,8 +9,15 @@ struct LongRunning: Sendable {
     private let logger = Logger(label: "chimera")
 
     init(environment: [String: String], grace: Duration) {
+        Footprint.limitAllocator()
         systemd = SystemdNotifier(environment: environment)
         self.grace = grace
+    }
+
+    /// The start is over: systemd may go on, and what only the start needed is let go of.
+    func isReady() {
+        systemd.ready()
+        Footprint.releaseCode()
     }
 
     /// Runs `service` until it returns by itself or after a signal. SIGTERM and SIGINT: shutdown within the grace; a second one: leave at

@@ -25,19 +25,13 @@ struct SchedulerCommand {
     }
 
     private static func run(_ settings: ProgramSettings) async throws {
-        Footprint.limitAllocator()
         let database = try settings.database(applicationName: "chimera scheduler")
         let pool = PostgresPool(database, maximumConnections: 3)
         let program = LongRunning(environment: settings.environment, grace: grace)
         let keyring = try CurrentKeyring(path: settings.keyFile)
         let outboxPool = PostgresPool(database, maximumConnections: 3)
         let outbox = Composition.deliveryLoop(pool: outboxPool, keyring: keyring, language: try settings.language())
-        let scheduler = Scheduler(
-            pool: pool,
-            onReady: {
-                program.systemd.ready()
-                Footprint.releaseCode()
-            }, onProgress: { program.systemd.watchdog() })
+        let scheduler = Scheduler(pool: pool, onReady: { program.isReady() }, onProgress: { program.systemd.watchdog() })
         // A change of tzdata is followed by the scheduler itself: it rereads the zones and plans anew.
         let reload: @Sendable () -> Void = {
             do {

@@ -12,7 +12,6 @@ struct WorkerCommand {
     var drains = false
 
     func run(_ settings: ProgramSettings) async throws {
-        Footprint.limitAllocator()
         let database = try settings.database(applicationName: "chimera worker")
         let program = LongRunning(environment: settings.environment, grace: grace)
         let workerSettings = WorkerSettings(slots: slots, grace: grace, lease: lease, drains: drains, listens: try settings.listens())
@@ -42,10 +41,7 @@ struct WorkerCommand {
                 identity: identity, settings: workerSettings, database: database,
                 jobs: Composition.jobs(partners: partners, settings: settings),
                 told: ["chimera_outbox": outboxWakeup],
-                onReady: {
-                    program.systemd.ready()
-                    Footprint.releaseCode()
-                }, onProgress: { program.systemd.watchdog() })
+                onReady: { program.isReady() }, onProgress: { program.systemd.watchdog() })
             await withDiscardingTaskGroup { services in
                 services.addTask { await outbox.run(until: program.shutdown) }
                 await worker.run(until: program.shutdown)

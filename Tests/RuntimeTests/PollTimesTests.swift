@@ -17,7 +17,7 @@ import Testing
             for _ in 0...round {
                 for place in loops.indices { now[place] += loops[place].wait(at: now[place]) }
             }
-            // A tenth of a second holds 200 of 2,000, or a few more where intervals of 0.85 and of 1 s meet.
+            // A tenth of a second holds 200 of 2,000, or a few more where intervals of 0.9 and of 1 s meet.
             #expect(fullest(now) < 300, "the fullest tenth of a second at time \(round + 1) has \(fullest(now)) of 2,000")
         }
     }
