@@ -7,8 +7,6 @@ import Synchronization
 final class Claimer: Sendable {
     /// Polling always goes on underneath notifications.
     static let pollInterval: Duration = .seconds(1)
-    /// After a wake-up that found nothing: writers notify at most once in 10 ms, so a row may have come right behind it.
-    static let secondLook: Duration = .milliseconds(15)
 
     /// A claim takes milliseconds. One that hangs is given up before a service manager takes the worker for dead (WatchdogSec=30).
     private static let deadline: Duration = .seconds(10)
@@ -18,22 +16,25 @@ final class Claimer: Sendable {
     private let configurations: ConfigurationCache
     private let slots: Slots
     private let lease: Lease
-    private let wakeup: Wakeup
+    private let signals: ClaimSignals
+    private let hearsNotifications: Bool
     private let leaveWhenDrained: Bool
     private let onProgress: @Sendable () -> Void
     private let counts = Mutex(ClaimRounds(begun: 0, ended: 0))
     private let logger = Logger(label: "claim")
 
+    /// `hearsNotifications`: somebody listens and tells `signals` of them.
     init(
-        identity: WorkerIdentity, pool: PostgresPool, slots: Slots, lease: Lease, wakeup: Wakeup, leaveWhenDrained: Bool,
-        onProgress: @escaping @Sendable () -> Void
+        identity: WorkerIdentity, pool: PostgresPool, slots: Slots, lease: Lease, signals: ClaimSignals, hearsNotifications: Bool,
+        leaveWhenDrained: Bool, onProgress: @escaping @Sendable () -> Void
     ) {
         self.identity = identity
         self.pool = pool
         self.configurations = ConfigurationCache(pool: pool)
         self.slots = slots
         self.lease = lease
-        self.wakeup = wakeup
+        self.signals = signals
+        self.hearsNotifications = hearsNotifications
         self.leaveWhenDrained = leaveWhenDrained
         self.onProgress = onProgress
     }
@@ -42,13 +43,14 @@ final class Claimer: Sendable {
     func run(until shutdown: ShutdownSignal, isIdle: @Sendable () -> Bool) async {
         var scan = ClaimScan()
         var polls = PollTimes(every: Self.pollInterval)
-        var isSecondLook = false
         var failures = 0
         while !shutdown.isRequested && !Task.isCancelled {
             onProgress()
-            let room = slots.room
+            let room = slots.takeRoom()
+            let freesPlaces = signals.takeFreedPlaces()
             guard room > 0, let term = lease.term else {
-                _ = await wakeup.wait(upTo: Self.pollInterval)
+                if freesPlaces { await wakeOthers() }
+                await signals.wait(upTo: Self.pollInterval)
                 continue
             }
             let start = MonotonicClock.now()
@@ -59,17 +61,27 @@ final class Claimer: Sendable {
                 failures = 0
                 let isFull = claimed.count >= room
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
-                if isFull { continue }
+                if isFull {
+                    if freesPlaces { await wakeOthers() }
+                    continue
+                }
                 if leaveWhenDrained && claimed.isEmpty && mark.isStart && wasIdle && isIdle() { return }
-                let wait = isSecondLook || !claimed.isEmpty ? Self.secondLook : polls.wait()
-                isSecondLook = await wakeup.wait(upTo: wait)
+                // Who hears of nothing looks on while there is something.
+                let mayFollow = !hearsNotifications && !claimed.isEmpty
+                await signals.wait(upTo: signals.untilSecondLook(after: start) ?? (mayFollow ? ClaimSignals.secondLook : polls.wait()))
             } catch {
                 failures += 1
                 if failures <= 3 || failures % 30 == 0 { logger.warning("could not claim", ["error": "\(error)", "tries": "\(failures)"]) }
                 if let conflict = error as? PostgresError, conflict.isRetryableTransaction, failures < 5 { continue }
-                _ = await wakeup.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)) * Double.random(in: 0.5...1))
+                await signals.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)) * Double.random(in: 0.5...1))
             }
         }
+        if signals.takeFreedPlaces() { await wakeOthers() }
+    }
+
+    /// Places that this worker's runs left are for others to take: it has no room for all that waits. Should that fail, they poll.
+    private func wakeOthers() async {
+        _ = try? await pool.query(QueueStatements.wakeWorkers, deadline: Self.deadline)
     }
 
     /// How many claims were begun, and how many of them have given what they took to the slots.

@@ -24,14 +24,20 @@ final class OutcomeWriter: Sendable {
     }
     private let unwritten = Mutex(Unwritten())
     private let lockedParents: LockedParents
+    /// Whether this worker claims no more: then others are told of the places that its runs leave.
+    private let isLeaving: @Sendable () -> Bool
     /// Called after outcomes were written, with whether limits may now let others through.
     private let onWritten: @Sendable (_ freesPlaces: Bool) -> Void
     private let logger = Logger(label: "outcomes")
 
-    init(pool: PostgresPool, logs: ExecutionLogWriter, wakeup: Wakeup, onWritten: @escaping @Sendable (_ freesPlaces: Bool) -> Void) {
+    init(
+        pool: PostgresPool, logs: ExecutionLogWriter, wakeup: Wakeup, isLeaving: @escaping @Sendable () -> Bool = { false },
+        onWritten: @escaping @Sendable (_ freesPlaces: Bool) -> Void
+    ) {
         self.pool = pool
         self.logs = logs
         self.wakeup = wakeup
+        self.isLeaving = isLeaving
         self.onWritten = onWritten
         lockedParents = LockedParents(pool: pool, interval: Self.lockedOutInterval)
     }
@@ -179,7 +185,7 @@ final class OutcomeWriter: Sendable {
             }
         }
         // Sorted by id: two writers that meet the same rows lock them in the same order.
-        var locked = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, QueueStatements.finish, skipsLocked) { end, error in
+        var locked = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, finish, skipsLocked) { end, error in
             Self.refused(end.run, error)
         }
         locked.formUnion(
@@ -191,10 +197,14 @@ final class OutcomeWriter: Sendable {
                 locked.formUnion(try await execute([plan], Self.fanOut, skipsLocked))
             } catch let error as PostgresError where error.refusesRows {
                 locked.formUnion(
-                    try await writeAll([Self.refused(plan.run, error)], QueueStatements.finish, skipsLocked) { end, _ in end })
+                    try await writeAll([Self.refused(plan.run, error)], finish, skipsLocked) { end, _ in end })
             }
         }
         return locked
+    }
+
+    private func finish(_ ends: [FinishedRun], _ locks: RowLocks) -> SQL {
+        QueueStatements.finish(ends, locks, wakesOthers: isLeaving() && ends.contains { $0.run.isGated })
     }
 
     private static func fanOut(_ plans: [PlannedRun], _ locks: RowLocks) -> SQL {

@@ -36,13 +36,13 @@ enum QueueStatements {
         return "WITH \(patience) SELECT \(result) FROM patience"
     }
 
-    static func finish(_ ends: [FinishedRun], _ locks: RowLocks = .waits) -> SQL {
+    static func finish(_ ends: [FinishedRun], _ locks: RowLocks = .waits, wakesOthers: Bool = false) -> SQL {
         let parents = Array(Set(ends.compactMap(\.run.parentID)).filter(locks.holds))
         return select(
             """
             unnest(finish_executions(\(ends.map(\.run.id))::uuid[], \(ends.map(\.run.token))::bigint[], \(ends.map(\.status))::text[],
               \(ends.map(\.attemptOutcome))::text[], \(ends.map(\.metrics))::jsonb[], \(ends.map(\.error))::jsonb[], \(parents)::uuid[],
-              \(ends.contains { $0.run.isGated })))::text AS id
+              \(wakesOthers)))::text AS id
             """, locks)
     }
 
@@ -150,6 +150,8 @@ enum QueueStatements {
     }
 
     static let createPartitions: SQL = "SELECT create_partitions()"
+
+    static let wakeWorkers: SQL = "SELECT wake_workers()"
     static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"
     static let expireWaits: SQL = "SELECT expire_waits()"

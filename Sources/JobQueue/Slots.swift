@@ -36,6 +36,8 @@ final class Slots: Sendable {
         var active: [ExecutionID: ActiveRun] = [:]
         var sizing = ClaimSizing()
         var isClosed = false
+        /// Whether somebody who asked for room was given none.
+        var awaitsRoom = false
         var pausedCount = 0
 
         /// Slots in use.
@@ -68,24 +70,34 @@ final class Slots: Sendable {
     private let state = Mutex(State())
     private let execute: @Sendable (Assignment, SlotPause) async -> RunOutcome
     private let onSettled: @Sendable (ClaimedRun, RunOutcome) -> Void
-    private let roomWakeup: Wakeup
+    private let onRoom: @Sendable () -> Void
 
-    /// `onSettled` gets every run's outcome once; `roomWakeup` is signalled when more may be claimed.
+    /// `onSettled` gets every run's outcome once; `onRoom` is called when more may be claimed.
     init(
-        count: Int, roomWakeup: Wakeup, execute: @escaping @Sendable (Assignment, SlotPause) async -> RunOutcome,
+        count: Int, onRoom: @escaping @Sendable () -> Void, execute: @escaping @Sendable (Assignment, SlotPause) async -> RunOutcome,
         onSettled: @escaping @Sendable (ClaimedRun, RunOutcome) -> Void
     ) {
         self.count = count
-        self.roomWakeup = roomWakeup
+        self.onRoom = onRoom
         self.execute = execute
         self.onSettled = onSettled
     }
 
-    /// How many more rows to claim now: free slots, and a little ahead of quick jobs.
-    var room: Int {
+    /// How many more rows to claim now: free slots, and a little ahead of quick jobs. After a 0 `onRoom` is called when there is room; who
+    /// was given room and found less than that finds nothing more in more.
+    func takeRoom() -> Int {
         state.withLock { state in
-            state.isClosed ? 0 : max(0, count + state.sizing.ahead(slots: count) - state.busyCount - state.waitingCount)
+            let room = room(state)
+            state.awaitsRoom = room == 0
+            return room
         }
+    }
+
+    /// The same for who only looks.
+    var room: Int { state.withLock { room($0) } }
+
+    private func room(_ state: borrowing State) -> Int {
+        state.isClosed ? 0 : max(0, count + state.sizing.ahead(slots: count) - state.busyCount - state.waitingCount)
     }
 
     /// Runs that run or wait here.
@@ -141,7 +153,7 @@ final class Slots: Sendable {
         tasks.forEach { $0.cancel() }
         stopped.forEach { onSettled($0.run, outcome($0.run, $0.configuration)) }
         started.forEach(start)
-        roomWakeup.signal()
+        onRoom()
     }
 
     /// Hands back what was claimed ahead of quick runs when long ones came: all when no slot came free for `limit`, else those that would
@@ -211,7 +223,7 @@ final class Slots: Sendable {
     private func pause(_ run: ClaimedRun, for length: Duration) async throws {
         let started = setPaused(run, true)
         started.forEach(start)
-        if !started.isEmpty || room > 0 { roomWakeup.signal() }
+        if !started.isEmpty || room > 0 { onRoom() }
         defer { _ = setPaused(run, false) }
         try await Task.sleep(for: length)
     }
@@ -234,13 +246,13 @@ final class Slots: Sendable {
             if active.isPaused { state.pausedCount -= 1 }
             state.sizing.record(MonotonicClock.now() - active.startedAt)
             let started = fill(&state)
-            let hasRoom = !state.isClosed && state.waitingCount * 2 <= state.sizing.ahead(slots: count)
+            let hasRoom = !state.isClosed && state.awaitsRoom && state.waitingCount * 2 <= state.sizing.ahead(slots: count)
             return (true, started, hasRoom)
         }
         guard isOurs else { return }
         onSettled(run, outcome)
         started.forEach(start)
-        if hasRoom { roomWakeup.signal() }
+        if hasRoom { onRoom() }
     }
 }
 

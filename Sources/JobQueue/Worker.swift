@@ -56,22 +56,22 @@ package struct Worker: Sendable {
         let queuePool = PostgresPool(database, maximumConnections: 3)
         let jobPool = PostgresPool(database, maximumConnections: min(max(settings.slots, 2), 8))
         let leasePool = PostgresPool(database, maximumConnections: 1)
-        let claimWakeup = Wakeup()
+        let signals = ClaimSignals()
         let watchWakeup = Wakeup()
         let writeWakeup = Wakeup()
         let lease = Lease(length: settings.lease)
         let logs = ExecutionLogWriter(wakeup: writeWakeup)
-        let outcomes = OutcomeWriter(pool: queuePool, logs: logs, wakeup: writeWakeup) { freesPlaces in
-            if freesPlaces || settings.drains { claimWakeup.signal() }
-        }
         let attempt = Attempt(jobs: jobs, pool: jobPool, lease: lease, logs: logs)
-        let slots = Slots(count: settings.slots, roomWakeup: claimWakeup, execute: attempt.run, onSettled: outcomes.submit)
+        let outcomes = OutcomeWriter(pool: queuePool, logs: logs, wakeup: writeWakeup, isLeaving: { shutdown.isRequested }) { freesPlaces in
+            if freesPlaces { signals.freedPlaces() } else if settings.drains { signals.signal() }
+        }
+        let slots = Slots(count: settings.slots, onRoom: signals.signal, execute: attempt.run, onSettled: outcomes.submit)
         let keeper = LeaseKeeper(
             identity: identity, lease: lease, pool: leasePool, runningCount: { slots.activeCount }, onRenewed: {},
             onLost: { slots.interrupt(claimedOutside: $0, as: attempt.interruption) })
         let claimer = Claimer(
-            identity: identity, pool: queuePool, slots: slots, lease: lease, wakeup: claimWakeup, leaveWhenDrained: settings.drains,
-            onProgress: onProgress)
+            identity: identity, pool: queuePool, slots: slots, lease: lease, signals: signals, hearsNotifications: settings.listens,
+            leaveWhenDrained: settings.drains, onProgress: onProgress)
         let watch = RunWatch(
             identity: identity, pool: queuePool, slots: slots, outcomes: outcomes, attempt: attempt, claims: { claimer.rounds },
             wakeup: watchWakeup)
@@ -85,10 +85,10 @@ package struct Worker: Sendable {
                 services.addTask { await outcomes.run() }
                 services.addTask(executorPreference: thread) { await watch.run() }
                 services.addTask { await Maintenance(pool: queuePool, interval: settings.lease / 3).run() }
-                if settings.listens { services.addTask { await listener(jobs: claimWakeup, cancellations: watchWakeup).run() } }
+                if settings.listens { services.addTask { await listener(signals, cancellations: watchWakeup).run() } }
                 services.addTask {
                     await shutdown.wait()
-                    claimWakeup.signal()
+                    signals.signal()
                 }
                 await claim(claimer, until: shutdown) { slots.heldCount == 0 && outcomes.unwrittenCount == 0 }
                 await drain(slots, attempt, until: shutdown)
@@ -102,11 +102,14 @@ package struct Worker: Sendable {
         for pool in [jobPool, queuePool, leasePool] { await pool.close() }
     }
 
-    private func listener(jobs: Wakeup, cancellations: Wakeup) -> PostgresListener {
-        let wakeups = told.merging(["chimera_jobs": jobs, "chimera_cancel": cancellations]) { $1 }
+    private func listener(_ signals: ClaimSignals, cancellations: Wakeup) -> PostgresListener {
+        var heard: [String: @Sendable () -> Void] = told.mapValues { wakeup in { wakeup.signal() } }
+        heard["chimera_jobs"] = signals.notified
+        heard["chimera_cancel"] = cancellations.signal
+        let told = heard
         return PostgresListener(
-            database, channels: wakeups.keys.sorted(), onNotify: { channel, _ in wakeups[channel]?.signal() },
-            onConnected: { wakeups.values.forEach { $0.signal() } })
+            database, channels: told.keys.sorted(), onNotify: { channel, _ in told[channel]?() },
+            onConnected: { told.values.forEach { $0() } })
     }
 
     /// Claims until the claimer ends by itself; after a request to stop, a claim that waits for an absent database is given up.

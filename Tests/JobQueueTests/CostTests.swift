@@ -76,11 +76,28 @@ import Testing
         }
     }
 
+    @Test("a run that ends and lets the next one through costs one claim")
+    func limitedRuns() async throws {
+        try await withQueue { queue, url in
+            try await queue.run("UPDATE job_configurations SET max_concurrency = 1, config = '{\"sleep_ms\": 20}'")
+            try await queue.enqueue(50)
+            let worker = try RunningProgram(
+                "chimera", ["worker", "--drain"], environment: ["DATABASE_URL": url, "CHIMERA_LOG_LEVEL": "warning"])
+            try #require(try await worker.waitForExit(within: .seconds(120)) == .exited(0), "\(worker.errors)")
+            #expect(try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS' AND attempt = 1") == 50)
+            let claims = try await queue.number(
+                "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE toplevel AND query LIKE '%FROM claim_executions(%'")
+            print("50 runs, one at a time: \(claims) claims")
+            expect(claims, atMost: Self.recordedLimitedClaims, "claims")
+        }
+    }
+
     // Recorded; when a figure falls for good, record it anew.
     private static let recordedWAL = 1_967_000
     private static let recordedStatements = 48
     private static let recordedWorkerWAL = 1_966_000
     private static let recordedWorkerStatements = 104
+    private static let recordedLimitedClaims = 52
 
     private func expect(_ measured: Int, atMost recorded: Int, _ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(

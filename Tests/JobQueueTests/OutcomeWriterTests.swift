@@ -1,5 +1,6 @@
 import Postgres
 import Runtime
+import Synchronization
 import TestSupport
 import Testing
 
@@ -41,6 +42,25 @@ import Testing
                     "PENDING 3 BROKEN 1 TIMED_OUT", "PENDING 4 INTERRUPTED 1 INTERRUPTED", "RUNNING 3 1 under way", "RUNNING 3 1 under way",
                 ])
             #expect(try await queue.number("SELECT count(*) FROM job_live WHERE parent_id = \(runs[6].id)::uuid") == 1)
+        }
+    }
+
+    @Test("others are told of the place that a run leaves when its worker claims no more, and else are not", arguments: [true, false])
+    func placesLeft(isLeaving: Bool) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("limited", "max_concurrency = 1")
+            try await queue.enqueue(job, count: 2)
+            let runs = try await queue.claim(try await queue.addWorker())
+            try #require(runs.count == 1 && runs[0].isGated)
+            let told = Mutex<[Bool]>([])
+            let writer = OutcomeWriter(
+                pool: queue.pool, logs: ExecutionLogWriter(wakeup: Wakeup()), wakeup: Wakeup(), isLeaving: { isLeaving },
+                onWritten: { freesPlaces in told.withLock { $0.append(freesPlaces) } })
+            try await queue.run("SELECT setval('last_wake', 1)")
+            writer.submit(runs[0], .succeeded(metrics: nil))
+            try await writer.writeOnce()
+            #expect(try await (queue.number("SELECT last_value FROM last_wake") > 1) == isLeaving)
+            #expect(told.withLock { $0 } == [true])
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
     /// Slots whose runs wait until they are stopped.
     private func patientSlots(_ count: Int = 4, onSettled: @escaping @Sendable (ClaimedRun, RunOutcome) -> Void) -> Slots {
         Slots(
-            count: count, roomWakeup: Wakeup(),
+            count: count, onRoom: {},
             execute: { _, _ in
                 _ = await Wakeup().wait(upTo: .seconds(3600))
                 return .succeeded(metrics: nil)
@@ -32,8 +32,8 @@ import Testing
                 if case .interrupted = outcome { settled.append(run.id) }
             }
             let claimer = Claimer(
-                identity: identity(worker), pool: queue.pool, slots: slots, lease: lease, wakeup: Wakeup(), leaveWhenDrained: false,
-                onProgress: {})
+                identity: identity(worker), pool: queue.pool, slots: slots, lease: lease, signals: ClaimSignals(),
+                hearsNotifications: true, leaveWhenDrained: false, onProgress: {})
             let claiming = try await queue.pool.transaction { transaction in
                 _ = try await transaction.query("LOCK TABLE job_live IN ACCESS EXCLUSIVE MODE")
                 lease.renewed(askedAt: MonotonicClock.now())
@@ -51,6 +51,32 @@ import Testing
             #expect(slots.heldCount == 0)
             claiming.cancel()
             await claiming.value
+        }
+    }
+
+    @Test("a worker without room for all that its ended runs let through wakes the others", arguments: [1, 4])
+    func placesForOthers(slots count: Int) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("limited", "max_concurrency = 3")
+            try await queue.enqueue(job, count: 2)
+            let worker = try await queue.addWorker()
+            let lease = Lease(length: .seconds(900))
+            lease.renewed(askedAt: MonotonicClock.now())
+            let slots = patientSlots(count) { _, _ in }
+            let signals = ClaimSignals()
+            try await queue.run("SELECT setval('last_wake', 1)")
+            signals.freedPlaces()
+            let claimer = Claimer(
+                identity: identity(worker), pool: queue.pool, slots: slots, lease: lease, signals: signals, hearsNotifications: true,
+                leaveWhenDrained: false, onProgress: {})
+            let claiming = Task { await claimer.run(until: ShutdownSignal(), isIdle: { false }) }
+            try await eventually("what it has room for") { slots.heldCount == min(count, 2) }
+            if count == 1 {
+                try await eventually("the others are woken") { try await queue.number("SELECT last_value FROM last_wake") > 1 }
+            }
+            claiming.cancel()
+            await claiming.value
+            #expect(try await (queue.number("SELECT last_value FROM last_wake") > 1) == (count == 1))
         }
     }
 

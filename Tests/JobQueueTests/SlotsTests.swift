@@ -47,7 +47,7 @@ import Testing
         }
 
         func slots(_ count: Int) -> Slots {
-            Slots(count: count, roomWakeup: Wakeup(), execute: execute, onSettled: settle)
+            Slots(count: count, onRoom: {}, execute: execute, onSettled: settle)
         }
     }
 
@@ -134,7 +134,7 @@ import Testing
         let stage = Stage()
         let outcomes = Mutex<[String]>([])
         let slots = Slots(
-            count: 1, roomWakeup: Wakeup(),
+            count: 1, onRoom: {},
             execute: { assignment, pause in
                 guard assignment.run.id != ClaimedRun.sample(2).id else { return await stage.execute(assignment, pause) }
                 do {
@@ -163,7 +163,7 @@ import Testing
     func race() async throws {
         let settled = Mutex<[ExecutionID: Int]>([:])
         let slots = Slots(
-            count: 8, roomWakeup: Wakeup(),
+            count: 8, onRoom: {},
             execute: { _, _ in
                 await Task.yield()
                 return .succeeded(metrics: nil)

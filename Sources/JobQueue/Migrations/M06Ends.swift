@@ -125,8 +125,9 @@ extension Migration {
               END LOOP;
             END $$;
 
-            -- The worker's word that runs ended (`frees_places`: limits or store locks held others back meanwhile): fenced, many at once. Rows and their parents are locked in order of id: no deadlock.
-            CREATE FUNCTION finish_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[], parents uuid[], frees_places boolean)
+            -- The worker's word that runs ended: fenced, many at once. Rows and their parents are locked in order of id: no deadlock. `wakes_others`: limits or
+            -- store locks held others back meanwhile, and the worker will not look for them itself.
+            CREATE FUNCTION finish_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[], parents uuid[], wakes_others boolean)
             RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE ended uuid[];
             BEGIN
@@ -137,7 +138,7 @@ extension Migration {
               IF cardinality(parents) > 0 AND cardinality(ended) > 0 THEN
                 PERFORM end_parents(parents);
               END IF;
-              IF frees_places AND EXISTS (SELECT FROM job_live WHERE status = 'PENDING' AND gated) THEN
+              IF wakes_others AND EXISTS (SELECT FROM job_live WHERE status = 'PENDING' AND gated) THEN
                 PERFORM wake_workers();
               END IF;
               RETURN ended;
