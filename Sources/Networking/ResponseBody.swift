@@ -3,7 +3,8 @@ import Synchronization
 /// The bytes of an answer in one piece, with room behind them that a vectorised parser may read.
 ///
 /// Returns its memory to the pool it came from when it is released.
-// @unchecked: the loop's thread alone writes it, before the response is handed out; from then on it is only read.
+// @unchecked: the loop's thread alone writes it, before the response is handed out; from then on it is only read, and discarded by its one
+// reader.
 package final class ResponseBody: @unchecked Sendable {
     /// Readable bytes behind the last one (simdjson reads up to 64).
     package static let paddingBytes = 64
@@ -25,7 +26,7 @@ package final class ResponseBody: @unchecked Sendable {
     }
 
     deinit {
-        if let chunk { pool.put(chunk) }
+        discard()
     }
 
     /// Lends the bytes and the capacity of the memory they lie in, which is at least `paddingBytes` more.
@@ -37,6 +38,13 @@ package final class ResponseBody: @unchecked Sendable {
     /// The first bytes, at most `limit`, as a copy.
     package func prefix(_ limit: Int) -> [UInt8] {
         withPaddedBytes { bytes, _ in Array(bytes.prefix(limit)) }
+    }
+
+    /// Gives its memory back before the last reference is gone, and is empty then; for who alone reads it and is done.
+    package func discard() {
+        if let chunk { pool.put(chunk) }
+        chunk = nil
+        count = 0
     }
 
     /// Makes room for `expected` bytes in all.

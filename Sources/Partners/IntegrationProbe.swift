@@ -38,7 +38,7 @@ package struct IntegrationProbe: Sendable {
                 token.lifetime.map { "Login accepted; the token is good for \($0.components.seconds / 60) min." } ?? "Login accepted.")
         }
         guard let unit else { return report + ["No store to read: give one to read a page of its products."] }
-        let page = try await source.readPage(unit: unit, after: 0, reader: RPPageReader(), gate: gate)
+        let page = try await source.readPage(unit: unit, after: 0, gate: gate)
         guard let first = page.first, let last = page.last else { return report + ["Unit \(unit): no products."] }
         let discounted = page.count { $0.isDiscounted }
         let codes = "\(first.code.map { "\($0)" } ?? "none") to \(last.code.map { "\($0)" } ?? "none")"

@@ -60,22 +60,33 @@ struct PartnerConnection: Sendable {
     func exchange<T>(
         _ request: HTTPRequest, purpose: String, gate: any RequestGate, judge: (HTTPResponse) throws(PartnerFailure) -> T
     ) async throws -> T {
+        try await judged(try await send(request, purpose: purpose, gate: gate), gate: gate, by: judge)
+    }
+
+    /// The first half of `exchange`: the answer, whatever it says. It has to be judged, for only then is the gate told.
+    func send(_ request: HTTPRequest, purpose: String, gate: any RequestGate) async throws -> HTTPResponse {
         try await gate.admit()
-        let result: Result<T, PartnerFailure>
         do throws(HTTPFailure) {
-            let response = try await client.send(request)
-            result = Result { () throws(PartnerFailure) in try judge(response) }
+            return try await client.send(request)
         } catch {
             if error.kind == .cancelled { throw CancellationError() }
-            result = .failure(failure(error, purpose: purpose))
-        }
-        switch result {
-        case .success(let value):
-            await gate.record(nil)
-            return value
-        case .failure(let failure):
+            let failure = failure(error, purpose: purpose)
             await gate.record(failure)
             throw failure
+        }
+    }
+
+    /// The second half.
+    func judged<T>(
+        _ response: HTTPResponse, gate: any RequestGate, by judge: (HTTPResponse) throws(PartnerFailure) -> T
+    ) async throws -> T {
+        do throws(PartnerFailure) {
+            let value = try judge(response)
+            await gate.record(nil)
+            return value
+        } catch {
+            await gate.record(error)
+            throw error
         }
     }
 

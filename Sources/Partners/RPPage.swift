@@ -59,6 +59,27 @@ struct RPPageReader: Sendable {
         }
     }
 
+    /// The code that stands last in a page's text, found without parsing it: as a rule that of its last product. Nil when none does near the end.
+    static func lastCode(in body: ResponseBody) -> Int64? {
+        body.withPaddedBytes { bytes, _ in
+            let end = bytes.count
+            let first = max(0, end - longestProductBytes)
+            var place = end - codeKey.count
+            while place >= first {
+                if bytes[place] == codeKey[0], bytes[place..<place + codeKey.count].elementsEqual(codeKey) {
+                    let digits = bytes[(place + codeKey.count)...].prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "}") }
+                    return Int64(String(decoding: digits.prefix(32), as: UTF8.self))
+                }
+                place -= 1
+            }
+            return nil
+        }
+    }
+
+    /// A product has 6 KB.
+    private static let longestProductBytes = 64 << 10
+    private static let codeKey = Array("\"\(Column.code.key)\":".utf8)
+
     private static func product(_ table: JSONTable, _ row: Int) -> OfferedProduct {
         func cell(_ column: Column) -> JSONCell { table.cell(row: row, column: column.rawValue) }
         let status = cell(.status)
@@ -85,6 +106,12 @@ struct PageCursor {
 
     init(maximumPages: Int) {
         self.maximumPages = maximumPages
+    }
+
+    /// A code as where the next page may begin, seen before this page was read; nil when it cannot.
+    func plausible(_ code: Int64?) -> Int64? {
+        guard let code, code > position, pageCount + 1 < maximumPages else { return nil }
+        return code
     }
 
     /// Why a page cannot be followed by another.

@@ -9,6 +9,15 @@ package struct RPSource: ProductSource {
     private let connection: PartnerConnection
     private let tokens: any TokenVault
     private let logger: Logger
+    private let reader = RPPageReader()
+
+    /// An answer to the call for a page, not judged yet.
+    private struct PageAnswer: Sendable {
+        let response: HTTPResponse
+        /// It must not be shown, should the partner repeat it.
+        let token: String
+        let purpose: String
+    }
 
     /// Takes an integration of type RP; throws a permanent failure that names the field when its configuration is wrong.
     package init(
@@ -45,50 +54,84 @@ package struct RPSource: ProductSource {
     }
 
     /// Reads all products of a unit; see `ProductSource`.
+    ///
+    /// The next page is asked for behind the last code that stands in the answer's text, before this page is parsed: on the way to the
+    /// partner a request takes as long as the parser. A page that turns out to end elsewhere has its next one asked for again, and from
+    /// then on every page is parsed first.
     package func readProducts(
         unit: String, gate: any RequestGate, receive: @Sendable ([OfferedProduct]) async throws -> Void
     ) async throws {
-        let reader = RPPageReader()
         var cursor = PageCursor(maximumPages: configuration.maximumPages)
-        var page = try await readPage(unit: unit, after: 0, reader: reader, gate: gate)
-        while let next = try advance(&cursor, over: page, unit: unit) {
-            async let following = readPage(unit: unit, after: next, reader: reader, gate: gate)
-            try await receive(page)
-            page = try await following
+        var asksAhead = true
+        var page = try await askForPage(unit: unit, after: 0, token: nil, gate: gate)
+        while true {
+            let token = page.token
+            let guess = asksAhead ? cursor.plausible(RPPageReader.lastCode(in: page.response.body)) : nil
+            let (next, answer) = try await withThrowingTaskGroup(of: PageAnswer.self) { requests -> (Int64?, PageAnswer?) in
+                func ask(after code: Int64) {
+                    requests.addImmediateTask { try await askForPage(unit: unit, after: code, token: token, gate: gate) }
+                }
+                if let guess { ask(after: guess) }
+                let products = try await judge(page, gate: gate)
+                page.response.body.discard()
+                guard let next = try advance(&cursor, over: products, unit: unit) else { return (nil, nil) }
+                if guess == nil {
+                    ask(after: next)
+                } else if guess != next {
+                    asksAhead = false
+                    requests.cancelAll()
+                }
+                try await receive(products)
+                return (next, guess == nil || guess == next ? try await requests.next() : nil)
+            }
+            guard let next else { break }
+            if let answer { page = answer } else { page = try await askForPage(unit: unit, after: next, token: token, gate: gate) }
         }
         logger.debug("read all products", ["unit": unit, "pages": "\(cursor.pageCount)"])
     }
 
     /// The products of a page that was answered to somebody else. Throws for what is none.
     package func products(in page: HTTPResponse) throws(PartnerFailure) -> [OfferedProduct] {
-        try RPPageReader().products(in: page, connection: connection, purpose: "page")
+        try reader.products(in: page, connection: connection, purpose: "page")
     }
 
     /// One page: the products with the codes that follow `cursor`.
-    func readPage(unit: String, after cursor: Int64, reader: RPPageReader, gate: any RequestGate) async throws -> [OfferedProduct] {
-        let token = try await currentToken(gate: gate)
-        if let page = try await requestPage(unit: unit, after: cursor, token: token, reader: reader, gate: gate) { return page }
+    func readPage(unit: String, after cursor: Int64, gate: any RequestGate) async throws -> [OfferedProduct] {
+        try await judge(try await askForPage(unit: unit, after: cursor, token: nil, gate: gate), gate: gate)
+    }
+
+    /// What RP answers to the call for a page, to be judged. `known`: the token that the page before was read with; nil: the shared one.
+    /// A token that RP refuses is renewed once.
+    private func askForPage(unit: String, after cursor: Int64, token known: String?, gate: any RequestGate) async throws -> PageAnswer {
+        let token: String
+        if let known { token = known } else { token = try await currentToken(gate: gate) }
+        if let answer = try await requestPage(unit: unit, after: cursor, token: token, gate: gate) { return answer }
         guard case .login = configuration.authentication else { throw refused(unit: unit, after: cursor) }
         let fresh = try await renew(refused: token, gate: gate)
-        if let page = try await requestPage(unit: unit, after: cursor, token: fresh, reader: reader, gate: gate) { return page }
+        if let answer = try await requestPage(unit: unit, after: cursor, token: fresh, gate: gate) { return answer }
         throw refused(unit: unit, after: cursor)
     }
 
     /// Nil when the token was refused.
-    private func requestPage(
-        unit: String, after cursor: Int64, token: String, reader: RPPageReader, gate: any RequestGate
-    ) async throws -> [OfferedProduct]? {
-        let purpose = Self.purpose(unit: unit, after: cursor)
+    private func requestPage(unit: String, after cursor: Int64, token: String, gate: any RequestGate) async throws -> PageAnswer? {
         let headers = [(name: configuration.tokenHeader, value: token), (name: "Accept", value: "application/json")]
         let request = connection.request(.get, configuration.pagePath(unit: unit, after: cursor), headers: headers)
-        let redacting = connection.redacting(token)
-        return try await connection.exchange(request, purpose: purpose, gate: gate) { response throws(PartnerFailure) in
-            if response.status == 401 { return nil }
+        let purpose = Self.purpose(unit: unit, after: cursor)
+        let response = try await connection.send(request, purpose: purpose, gate: gate)
+        guard response.status == 401 else { return PageAnswer(response: response, token: token, purpose: purpose) }
+        await gate.record(nil)
+        return nil
+    }
+
+    /// The products of an answer.
+    private func judge(_ answer: PageAnswer, gate: any RequestGate) async throws -> [OfferedProduct] {
+        let redacting = connection.redacting(answer.token)
+        return try await connection.judged(answer.response, gate: gate) { response throws(PartnerFailure) in
             guard response.isSuccess else {
                 let messages = PartnerMessages.all(in: PartnerMessages.document(response.body))
-                throw redacting.refusal(response, messages: messages, purpose: purpose)
+                throw redacting.refusal(response, messages: messages, purpose: answer.purpose)
             }
-            return try reader.products(in: response, connection: redacting, purpose: purpose)
+            return try reader.products(in: response, connection: redacting, purpose: answer.purpose)
         }
     }
 

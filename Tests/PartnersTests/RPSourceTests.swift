@@ -1,3 +1,4 @@
+import Dispatch
 import Networking
 import Retail
 import Runtime
@@ -80,6 +81,39 @@ struct RPSourceTests {
             let code = Int(page[0].code ?? 0)
             try await eventually { asked.withLock { $0.contains(code) } }
         }
+    }
+
+    @Test("A page whose text ends in another product's code is followed by the right one, and the wrong one is asked for once at most")
+    func wrongGuess() async throws {
+        let server = rpServer { request, _ in
+            let after = cursor(of: request)
+            return RawServer.answer(Fixture.page(after >= 8 ? [] : [Fixture.product(after + 1, #","Similares":[{"Codigo":999}]"#)]))
+        }
+        #expect(try await read(source(server)) == Array(1...8))
+        let asked = server.requests.dropFirst().map(cursor)
+        #expect(asked.filter { $0 != 999 } == Array(0...8))
+        #expect(asked.count { $0 == 999 } <= 1)
+    }
+
+    @Test("A page that is none fails at once, though the answer to the next one's call, which went out before, does not come")
+    func brokenPage() async throws {
+        let silence = Wakeup()
+        defer { silence.signal() }
+        let server = rpServer { request, _ in
+            guard cursor(of: request) == 0 else {
+                let isOver = DispatchSemaphore(value: 0)
+                Task {
+                    _ = await silence.wait(upTo: .seconds(50))
+                    isOver.signal()
+                }
+                isOver.wait()
+                return ""
+            }
+            return RawServer.answer(Fixture.page([Fixture.product(5)]) + "]")
+        }
+        let failure = await partnerFailure { _ = try await read(source(server, ["request_timeout_seconds": 300])) }
+        #expect(failure?.code == "NOT_JSON")
+        #expect(gate.records.count == 2, "\(gate.records)")
     }
 
     @Test("The unit is an opaque text, the endpoint, parameters, token header and limit are configurable")
