@@ -8,6 +8,9 @@ final class Claimer: Sendable {
     /// Polling always goes on underneath notifications.
     static let pollInterval: Duration = .seconds(1)
 
+    /// So many times in a row a worker takes the place itself that a run of its own left. Then all are told: others may have nothing to do.
+    private static let turnsInARow = 3
+
     /// A claim takes milliseconds. One that hangs is given up before a service manager takes the worker for dead (WatchdogSec=30).
     private static let deadline: Duration = .seconds(10)
 
@@ -44,10 +47,18 @@ final class Claimer: Sendable {
         var scan = ClaimScan()
         var polls = PollTimes(every: Self.pollInterval)
         var failures = 0
+        var ownTurns = 0
         while !shutdown.isRequested && !Task.isCancelled {
             onProgress()
-            let room = slots.takeRoom()
             let freesPlaces = signals.takeFreedPlaces()
+            if freesPlaces { ownTurns += 1 }
+            if ownTurns > Self.turnsInARow, hearsNotifications {
+                ownTurns = 0
+                await wakeOthers()
+                // It hears of it like the others.
+                await signals.wait(upTo: ClaimSignals.secondLook)
+            }
+            let room = slots.takeRoom()
             guard room > 0, let term = lease.term else {
                 if freesPlaces { await wakeOthers() }
                 await signals.wait(upTo: Self.pollInterval)
@@ -79,7 +90,7 @@ final class Claimer: Sendable {
         if signals.takeFreedPlaces() { await wakeOthers() }
     }
 
-    /// Places that this worker's runs left are for others to take: it has no room for all that waits. Should that fail, they poll.
+    /// Places that this worker's runs left are for others, too. Should that fail, they poll.
     private func wakeOthers() async {
         _ = try? await pool.query(QueueStatements.wakeWorkers, deadline: Self.deadline)
     }

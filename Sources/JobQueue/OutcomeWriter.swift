@@ -184,6 +184,7 @@ final class OutcomeWriter: Sendable {
                 break
             }
         }
+        let finish = { QueueStatements.finish($0, $1, wakesOthers: self.isLeaving()) }
         // Sorted by id: two writers that meet the same rows lock them in the same order.
         var locked = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, finish, skipsLocked) { end, error in
             Self.refused(end.run, error)
@@ -201,10 +202,6 @@ final class OutcomeWriter: Sendable {
             }
         }
         return locked
-    }
-
-    private func finish(_ ends: [FinishedRun], _ locks: RowLocks) -> SQL {
-        QueueStatements.finish(ends, locks, wakesOthers: isLeaving() && ends.contains { $0.run.isGated })
     }
 
     private static func fanOut(_ plans: [PlannedRun], _ locks: RowLocks) -> SQL {

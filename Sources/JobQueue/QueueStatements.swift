@@ -42,7 +42,7 @@ enum QueueStatements {
             """
             unnest(finish_executions(\(ends.map(\.run.id))::uuid[], \(ends.map(\.run.token))::bigint[], \(ends.map(\.status))::text[],
               \(ends.map(\.attemptOutcome))::text[], \(ends.map(\.metrics))::jsonb[], \(ends.map(\.error))::jsonb[], \(parents)::uuid[],
-              \(wakesOthers)))::text AS id
+              \(wakesOthers && ends.contains { $0.run.isGated })))::text AS id
             """, locks)
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import JobQueue
 
-/// R42: what brings many workers to one point does not keep them there.
+/// Many workers on one queue: what brings them to one point does not keep them there (R42), and what one cannot take others hear of.
 @Suite struct ClaimSpreadTests {
     /// The turns of a claimer's loop.
     private final class Turns: Sendable {
@@ -42,6 +42,37 @@ import Testing
             #expect(waits[23] > .milliseconds(400), "the polls: \(waits)")
             for task in claiming { task.cancel() }
             for task in claiming { await task.value }
+        }
+    }
+
+    @Test("a worker without room for all that its ended runs let through wakes the others", arguments: [1, 4])
+    func placesForOthers(slots count: Int) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("limited", "max_concurrency = 3")
+            try await queue.enqueue(job, count: 2)
+            let worker = try await queue.addWorker()
+            let lease = Lease(length: .seconds(900))
+            lease.renewed(askedAt: MonotonicClock.now())
+            let slots = Slots(
+                count: count, onRoom: {},
+                execute: { _, _ in
+                    _ = await Wakeup().wait(upTo: .seconds(3600))
+                    return .succeeded(metrics: nil)
+                }, onSettled: { _, _ in })
+            let signals = ClaimSignals()
+            try await queue.run("SELECT setval('last_wake', 1)")
+            signals.freedPlaces()
+            let claimer = Claimer(
+                identity: WorkerIdentity(id: worker, host: "h", pid: 1, version: "v", slots: count), pool: queue.pool, slots: slots,
+                lease: lease, signals: signals, hearsNotifications: true, leaveWhenDrained: false, onProgress: {})
+            let claiming = Task { await claimer.run(until: ShutdownSignal(), isIdle: { false }) }
+            try await eventually("what it has room for") { slots.heldCount == min(count, 2) }
+            if count == 1 {
+                try await eventually("the others are woken") { try await queue.number("SELECT last_value FROM last_wake") > 1 }
+            }
+            claiming.cancel()
+            await claiming.value
+            #expect(try await (queue.number("SELECT last_value FROM last_wake") > 1) == (count == 1))
         }
     }
 }

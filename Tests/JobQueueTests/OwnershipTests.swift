@@ -54,32 +54,6 @@ import Testing
         }
     }
 
-    @Test("a worker without room for all that its ended runs let through wakes the others", arguments: [1, 4])
-    func placesForOthers(slots count: Int) async throws {
-        try await Queue.withDatabase { queue in
-            let job = try await queue.addJob("limited", "max_concurrency = 3")
-            try await queue.enqueue(job, count: 2)
-            let worker = try await queue.addWorker()
-            let lease = Lease(length: .seconds(900))
-            lease.renewed(askedAt: MonotonicClock.now())
-            let slots = patientSlots(count) { _, _ in }
-            let signals = ClaimSignals()
-            try await queue.run("SELECT setval('last_wake', 1)")
-            signals.freedPlaces()
-            let claimer = Claimer(
-                identity: identity(worker), pool: queue.pool, slots: slots, lease: lease, signals: signals, hearsNotifications: true,
-                leaveWhenDrained: false, onProgress: {})
-            let claiming = Task { await claimer.run(until: ShutdownSignal(), isIdle: { false }) }
-            try await eventually("what it has room for") { slots.heldCount == min(count, 2) }
-            if count == 1 {
-                try await eventually("the others are woken") { try await queue.number("SELECT last_value FROM last_wake") > 1 }
-            }
-            claiming.cancel()
-            await claiming.value
-            #expect(try await (queue.number("SELECT last_value FROM last_wake") > 1) == (count == 1))
-        }
-    }
-
     @Test("R02: a run of an earlier term of the lease may cause no effect, though the lease is held again")
     func terms() throws {
         let lease = Lease(length: .seconds(900))
