@@ -10,6 +10,8 @@ final class Claimer: Sendable {
 
     /// So many times in a row a worker takes the place itself that a run of its own left. Then all are told: others may have nothing to do.
     private static let turnsInARow = 3
+    /// So long it leaves such a place to them, unless it hears the notification before.
+    private static let othersLead: Duration = .milliseconds(2)
 
     /// A claim takes milliseconds. One that hangs is given up before a service manager takes the worker for dead (WatchdogSec=30).
     private static let deadline: Duration = .seconds(10)
@@ -55,8 +57,7 @@ final class Claimer: Sendable {
             if ownTurns > Self.turnsInARow, hearsNotifications {
                 ownTurns = 0
                 await wakeOthers()
-                // It hears of it like the others.
-                await signals.wait(upTo: ClaimSignals.secondLook)
+                await signals.wait(upTo: Self.othersLead)
             }
             let room = slots.takeRoom()
             guard room > 0, let term = lease.term else {
