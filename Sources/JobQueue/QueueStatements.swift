@@ -150,7 +150,6 @@ enum QueueStatements {
     }
 
     static let createPartitions: SQL = "SELECT create_partitions()"
-
     static let wakeWorkers: SQL = "SELECT wake_workers()"
     static let defects: SQL = "SELECT defect FROM queue_defects"
     static let sweepParents: SQL = "SELECT sweep_parents()"

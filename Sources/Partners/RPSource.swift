@@ -55,9 +55,8 @@ package struct RPSource: ProductSource {
 
     /// Reads all products of a unit; see `ProductSource`.
     ///
-    /// The next page is asked for behind the last code that stands in the answer's text, before this page is parsed: on the way to the
-    /// partner a request takes as long as the parser. A page that turns out to end elsewhere has its next one asked for again, and from
-    /// then on every page is parsed first.
+    /// The next page is asked for behind the last code that stands in the answer's text, before this page is parsed. A page that turns out
+    /// to end elsewhere has its next one asked for again, and from then on every page is parsed first.
     package func readProducts(
         unit: String, gate: any RequestGate, receive: @Sendable ([OfferedProduct]) async throws -> Void
     ) async throws {
@@ -75,14 +74,14 @@ package struct RPSource: ProductSource {
                 let products = try await judge(page, gate: gate)
                 page.response.body.discard()
                 guard let next = try advance(&cursor, over: products, unit: unit) else { return (nil, nil) }
-                if guess == nil {
-                    ask(after: next)
-                } else if guess != next {
+                if guess == nil { ask(after: next) }
+                let isWrongGuess = guess != nil && guess != next
+                if isWrongGuess {
                     asksAhead = false
                     requests.cancelAll()
                 }
                 try await receive(products)
-                return (next, guess == nil || guess == next ? try await requests.next() : nil)
+                return (next, isWrongGuess ? nil : try await requests.next())
             }
             guard let next else { break }
             if let answer { page = answer } else { page = try await askForPage(unit: unit, after: next, token: token, gate: gate) }
