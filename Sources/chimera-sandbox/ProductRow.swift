@@ -50,7 +50,6 @@ struct ProductRow {
         case .blocked: return put(blockedText, to: target)
         case .scale: return put(luck & 0x700 == 0 ? "P" : "N", to: target)
         case .changedAt: return changedAt(to: target)
-        case .end: return 0
         }
     }
 

@@ -86,14 +86,15 @@ struct ProductForm: Sendable {
             }
             form.literal.append(contentsOf: rest.utf8)
         }
-        form.add(.end)
         return form
     }()
 
+    /// Where the bytes begin that stand behind the last place.
+    private var end: Int { pieces.last.map { $0.start + $0.length } ?? 0 }
+
     /// A place behind the literal of now.
     private mutating func add(_ slot: ProductSlot) {
-        let start = pieces.last.map { $0.start + $0.length } ?? 0
-        pieces.append(Piece(start: start, length: literal.count - start, slot: slot))
+        pieces.append(Piece(start: end, length: literal.count - end, slot: slot))
     }
 
     /// The same with the row's values in those places that `isFilled` names.
@@ -110,6 +111,7 @@ struct ProductForm: Sendable {
                 form.literal += value.prefix(row.write(piece.slot, to: start))
             }
         }
+        form.literal += literal[end...]
         return form
     }
 
@@ -123,7 +125,8 @@ struct ProductForm: Sendable {
                     target += piece.length
                     target += row.write(piece.slot, to: target)
                 }
-                return target - start
+                target.update(from: base + end, count: literal.count - end)
+                return target + (literal.count - end) - start
             }
         }
     }
@@ -132,14 +135,14 @@ struct ProductForm: Sendable {
 /// A place for a value in the template.
 enum ProductSlot: Sendable {
     case code, barcode, name, posName, brand, price, club, normalPrice, offer, offerFrom, offerTo, unit, department, active, status, blocked
-    case scale, changedAt, end
+    case scale, changedAt
     /// Some amount, some count, some date: the number tells one from the other.
     case money(UInt8), count(UInt8), dashedDate(UInt8), slashedDate(UInt8)
 
     /// Whether its value depends on who sells the product.
     var differsByStore: Bool {
         switch self {
-        case .price, .club, .normalPrice, .unit, .active, .status, .blocked, .end: true
+        case .price, .club, .normalPrice, .unit, .active, .status, .blocked: true
         case .code, .barcode, .name, .posName, .brand, .offer, .offerFrom, .offerTo, .department, .scale, .changedAt: false
         case .money, .count, .dashedDate, .slashedDate: false
         }
