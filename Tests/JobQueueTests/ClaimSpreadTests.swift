@@ -26,9 +26,8 @@ import Testing
                 let slots = Slots(
                     count: 4, onRoom: {}, execute: { _, _ in .succeeded(metrics: nil) }, onSettled: { _, _ in })
                 let claimer = Claimer(
-                    identity: WorkerIdentity(id: worker, host: "h", pid: 1, version: "v", slots: 4), pool: queue.pool, slots: slots,
-                    lease: lease, signals: signals, hearsNotifications: true, leaveWhenDrained: false,
-                    onProgress: turns.note)
+                    identity: .sample(worker), pool: queue.pool, slots: slots, lease: lease, signals: signals,
+                    hearsNotifications: true, leaveWhenDrained: false, onProgress: turns.note)
                 return Task { await claimer.run(until: ShutdownSignal(), isIdle: { true }) }
             }
             try await eventually("their first looks") { crowd.allSatisfy { !$0.turns.all.isEmpty } }
@@ -53,18 +52,13 @@ import Testing
             let worker = try await queue.addWorker()
             let lease = Lease(length: .seconds(900))
             lease.renewed(askedAt: MonotonicClock.now())
-            let slots = Slots(
-                count: count, onRoom: {},
-                execute: { _, _ in
-                    _ = await Wakeup().wait(upTo: .seconds(3600))
-                    return .succeeded(metrics: nil)
-                }, onSettled: { _, _ in })
+            let slots = Slots.patient(count) { _, _ in }
             let signals = ClaimSignals()
             try await queue.run("SELECT setval('last_wake', 1)")
             signals.freedPlaces()
             let claimer = Claimer(
-                identity: WorkerIdentity(id: worker, host: "h", pid: 1, version: "v", slots: count), pool: queue.pool, slots: slots,
-                lease: lease, signals: signals, hearsNotifications: true, leaveWhenDrained: false, onProgress: {})
+                identity: .sample(worker), pool: queue.pool, slots: slots, lease: lease, signals: signals,
+                hearsNotifications: true, leaveWhenDrained: false, onProgress: {})
             let claiming = Task { await claimer.run(until: ShutdownSignal(), isIdle: { false }) }
             try await eventually("what it has room for") { slots.heldCount == min(count, 2) }
             if count == 1 {

@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test("a run that ends and lets the next one through costs one claim")
+    @Test("a run that ends and lets the next one through costs one claim, and one more when its place is offered to all")
     func limitedRuns() async throws {
         try await withQueue { queue, url in
             try await queue.run("UPDATE job_configurations SET max_concurrency = 1, config = '{\"sleep_ms\": 20}'")

@@ -8,18 +8,6 @@ import Testing
 
 /// What a worker may believe of what it holds (R01 to R14): the lease's terms, claims on their way, slow and silent databases.
 @Suite struct OwnershipTests {
-    /// Slots whose runs wait until they are stopped.
-    private func patientSlots(_ count: Int = 4, onSettled: @escaping @Sendable (ClaimedRun, RunOutcome) -> Void) -> Slots {
-        Slots(
-            count: count, onRoom: {},
-            execute: { _, _ in
-                _ = await Wakeup().wait(upTo: .seconds(3600))
-                return .succeeded(metrics: nil)
-            }, onSettled: onSettled)
-    }
-
-    private func identity(_ id: String) -> WorkerIdentity { WorkerIdentity(id: id, host: "h", pid: 1, version: "v", slots: 4) }
-
     @Test("R02: what was claimed before the lease ended does not start after it was renewed")
     func claimAcrossTheEndOfALease() async throws {
         try await Queue.withDatabase { queue in
@@ -28,11 +16,11 @@ import Testing
             let worker = try await queue.addWorker()
             let lease = Lease(length: .milliseconds(600))
             let settled = Heard()
-            let slots = patientSlots { run, outcome in
+            let slots = Slots.patient { run, outcome in
                 if case .interrupted = outcome { settled.append(run.id) }
             }
             let claimer = Claimer(
-                identity: identity(worker), pool: queue.pool, slots: slots, lease: lease, signals: ClaimSignals(),
+                identity: .sample(worker), pool: queue.pool, slots: slots, lease: lease, signals: ClaimSignals(),
                 hearsNotifications: true, leaveWhenDrained: false, onProgress: {})
             let claiming = try await queue.pool.transaction { transaction in
                 _ = try await transaction.query("LOCK TABLE job_live IN ACCESS EXCLUSIVE MODE")
@@ -95,7 +83,7 @@ import Testing
             let isLast = Atomic(false)
             let renewedAt = Mutex(Duration.zero)
             let keeper = LeaseKeeper(
-                identity: identity(worker), lease: lease, pool: pool, runningCount: { 0 },
+                identity: .sample(worker), lease: lease, pool: pool, runningCount: { 0 },
                 onRenewed: {
                     guard isLast.load(ordering: .relaxed) else { return }
                     proxy.set(.blackHole)
@@ -133,11 +121,11 @@ import Testing
             let worker = try await queue.addWorker()
             let run = try await queue.claimOne(worker)
             let settled = Heard()
-            let slots = patientSlots(1) { run, _ in settled.append(run.id) }
+            let slots = Slots.patient(1) { run, _ in settled.append(run.id) }
             let logs = ExecutionLogWriter(wakeup: Wakeup())
             let attempt = Attempt(jobs: [:], pool: queue.pool, lease: Lease(length: .seconds(900)), logs: logs)
             let watch = RunWatch(
-                identity: identity(worker), pool: queue.pool, slots: slots,
+                identity: .sample(worker), pool: queue.pool, slots: slots,
                 outcomes: OutcomeWriter(pool: queue.pool, logs: logs, wakeup: Wakeup(), onWritten: { _ in }), attempt: attempt,
                 claims: { ClaimRounds(begun: 1, ended: 1) }, wakeup: Wakeup())
             try await queue.pool.transaction { transaction in
@@ -164,14 +152,14 @@ import Testing
             let ids = try await queue.enqueue(job, count: 3)
             let worker = try await queue.addWorker()
             let runs = try await queue.claim(worker).sorted { $0.id < $1.id }
-            let slots = patientSlots { _, _ in }
+            let slots = Slots.patient { _, _ in }
             slots.submit([Assignment(run: runs[0], configuration: .sample(), term: Lease.Term(number: 1))])
             let logs = ExecutionLogWriter(wakeup: Wakeup())
             let outcomes = OutcomeWriter(pool: queue.pool, logs: logs, wakeup: Wakeup(), onWritten: { _ in })
             outcomes.submit(runs[1], .succeeded(metrics: nil))
             let rounds = Mutex(ClaimRounds(begun: 7, ended: 6))
             let watch = RunWatch(
-                identity: identity(worker), pool: queue.pool, slots: slots, outcomes: outcomes,
+                identity: .sample(worker), pool: queue.pool, slots: slots, outcomes: outcomes,
                 attempt: Attempt(jobs: [:], pool: queue.pool, lease: Lease(length: .seconds(900)), logs: logs),
                 claims: { rounds.withLock { $0 } }, wakeup: Wakeup())
             var suspects = await watch.giveBackUnknownRows(suspects: [:])

@@ -177,3 +177,20 @@ extension JobConfiguration {
             timeout: timeout)
     }
 }
+
+extension WorkerIdentity {
+    /// One with four slots.
+    static func sample(_ id: String) -> WorkerIdentity { WorkerIdentity(id: id, host: "h", pid: 1, version: "v", slots: 4) }
+}
+
+extension Slots {
+    /// Slots whose runs wait until they are stopped.
+    static func patient(_ count: Int = 4, onSettled: @escaping @Sendable (ClaimedRun, RunOutcome) -> Void) -> Slots {
+        Slots(
+            count: count, onRoom: {},
+            execute: { _, _ in
+                _ = await Wakeup().wait(upTo: .seconds(3600))
+                return .succeeded(metrics: nil)
+            }, onSettled: onSettled)
+    }
+}
