@@ -79,8 +79,8 @@ struct JSONScanner {
         return string
     }
 
-    /// A number's own text.
-    mutating func number() throws -> Substring.UTF8View {
+    /// A number's own text, as long as the document.
+    mutating func number() throws -> UnsafeBufferPointer<UInt8> {
         skipSpace()
         let start = index
         if current == UInt8(ascii: "-") { index += 1 }
@@ -95,7 +95,16 @@ struct JSONScanner {
             if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { index += 1 }
             guard digits() > 0 else { throw problem("a number without digits in its exponent") }
         }
-        return Substring(decoding: bytes[start..<index], as: UTF8.self).utf8
+        return UnsafeBufferPointer(rebasing: bytes[start..<index])
+    }
+
+    /// A whole number; nil when the next number is another.
+    mutating func integer() throws -> Int? {
+        let text = try number()
+        guard text.count <= 18, text.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else {
+            return Int(String(decoding: text, as: UTF8.self))
+        }
+        return text.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     }
 
     mutating func literal() throws -> Bool? {
@@ -214,7 +223,7 @@ enum JSONDocument {
             return .array(elements)
         case UInt8(ascii: "\""): return .string(try scanner.string())
         case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"): return try scanner.literal().map { .bool($0) } ?? .null
-        default: return .number(String(Substring(try scanner.number())))
+        default: return .number(String(decoding: try scanner.number(), as: UTF8.self))
         }
     }
 }

@@ -68,7 +68,20 @@ struct JSONWriter {
     mutating func string(_ value: String) {
         comma()
         buffer.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
+        var value = value
+        value.withUTF8 { bytes in
+            if bytes.contains(where: Self.needsEscape) { escape(bytes) } else { buffer.append(bytes: bytes) }
+        }
+        buffer.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private func escape(_ bytes: UnsafeBufferPointer<UInt8>) {
+        for byte in bytes {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
                 buffer.append(UInt8(ascii: "\\"))
@@ -81,8 +94,6 @@ struct JSONWriter {
             default: buffer.append(byte)
             }
         }
-        buffer.append(UInt8(ascii: "\""))
-        needsComma = true
     }
 
     mutating func raw(_ text: String) {

@@ -77,10 +77,10 @@ struct Upload: Sendable {
             switch key {
             case "code":
                 // A number or a string of digits: the partner's documents do not say which.
-                code = scanner.peek() == UInt8(ascii: "\"") ? Int(try scanner.string()) : Int(Substring(try scanner.number()))
+                code = scanner.peek() == UInt8(ascii: "\"") ? Int(try scanner.string()) : try scanner.integer()
             case "price": price = Self.cents(try scanner.number())
             case "final_price": finalPrice = Self.cents(try scanner.number())
-            case "limit": limit = Int(Substring(try scanner.number()))
+            case "limit": limit = try scanner.integer()
             default: throw scanner.problem("the member \(key) of a line is unknown")
             }
         }
@@ -93,7 +93,7 @@ struct Upload: Sendable {
     }
 
     /// `8`, `8.9`, `8.90` as cents; nil for more decimals than two, for signs and exponents.
-    static func cents(_ text: Substring.UTF8View) -> Int? {
+    static func cents(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
         var whole = 0
         var decimals = -1
         for byte in text {
