@@ -53,8 +53,8 @@ package struct Worker: Sendable {
 
     /// Runs until `shutdown` is requested or, when it drains, until nothing is left to do.
     package func run(until shutdown: ShutdownSignal) async {
-        let queuePool = PostgresPool(database, maximumConnections: 3)
-        let jobPool = PostgresPool(database, maximumConnections: min(max(settings.slots, 2), 8))
+        let queuePool = PostgresPool(database, maximumConnections: 3, usualConnections: 2)
+        let jobPool = PostgresPool(database, maximumConnections: min(max(settings.slots, 2), 8), usualConnections: 3)
         let leasePool = PostgresPool(database, maximumConnections: 1)
         let signals = ClaimSignals()
         let watchWakeup = Wakeup()

@@ -3,6 +3,7 @@ import Runtime
 /// Who waits for a connection.
 struct PoolWaiter: Sendable {
     let id: UInt64
+    let since: ContinuousClock.Instant
     let deadline: ContinuousClock.Instant
     let answer: Suspension<Result<Session, PostgresError>>
 }
@@ -23,11 +24,13 @@ struct PoolState {
         case drained([Suspension<Void>])
     }
 
-    /// How long a connection may lie idle beyond the minimum.
+    /// How long a connection may lie idle.
     static let idleLimit = Duration.seconds(60)
+    /// How long somebody waits before there are more connections than usual.
+    static let patience = Duration.milliseconds(100)
 
     private let maximum: Int
-    private let minimumIdle: Int
+    private let usual: Int
     /// The most recently used one is last, and is lent first.
     private(set) var idle: [(session: Session, since: ContinuousClock.Instant)] = []
     private(set) var leased = 0
@@ -43,9 +46,10 @@ struct PoolState {
     private(set) var isClosed = false
     private var closers: [Suspension<Void>] = []
 
-    init(maximum: Int, minimumIdle: Int) {
+    /// `usual`: so many are opened as soon as somebody waits, and more only when he goes on waiting.
+    init(maximum: Int, usual: Int) {
         self.maximum = max(1, maximum)
-        self.minimumIdle = min(minimumIdle, max(1, maximum))
+        self.usual = min(max(1, usual), self.maximum)
     }
 
     var waiting: Int { waiters.count }
@@ -60,7 +64,7 @@ struct PoolState {
             leased += 1
             return (nextID, [.answer(answer, .success(session))] + grow(now: now))
         }
-        waiters.append(PoolWaiter(id: nextID, deadline: deadline, answer: answer))
+        waiters.append(PoolWaiter(id: nextID, since: now, deadline: deadline, answer: answer))
         var actions = grow(now: now)
         if expiryArmedFor.map({ deadline < $0 }) ?? true {
             expiryArmedFor = deadline
@@ -141,7 +145,7 @@ struct PoolState {
     mutating func trim(now: ContinuousClock.Instant) -> [Action] {
         isTrimArmed = false
         var actions: [Action] = []
-        while idle.count > minimumIdle, let oldest = idle.first, now - oldest.since >= Self.idleLimit {
+        while let oldest = idle.first, now - oldest.since >= Self.idleLimit {
             actions.append(.close(idle.removeFirst().session))
         }
         return actions + armTrim()
@@ -159,19 +163,26 @@ struct PoolState {
         return actions + drainedActions()
     }
 
-    /// Opens what is missing: first attempts side by side, after a failure one at a time and not before its time.
+    /// Opens what is missing: first attempts side by side, more than usual for those who waited long, after a failure one at a time and not
+    /// before its time.
     mutating func grow(now: ContinuousClock.Instant) -> [Action] {
-        let missing = max(waiters.count, minimumIdle - idle.count) - opening
-        var attempts = min(missing, maximum - leased - idle.count - opening)
+        let total = leased + idle.count + opening
+        let missing = min(waiters.count - opening, maximum - total)
+        let impatient = waiters.count { now - $0.since >= Self.patience } - opening
+        var attempts = min(missing, max(usual - total, impatient))
         if failures > 0 { attempts = min(attempts, 1 - opening) }
-        guard attempts > 0 else { return [] }
-        if let notBefore, now < notBefore {
-            guard !isRetryArmed else { return [] }
-            isRetryArmed = true
-            return [.retry(after: now.duration(to: notBefore))]
-        }
+        if attempts > 0, let notBefore, now < notBefore { return armRetry(after: now.duration(to: notBefore)) }
+        attempts = max(attempts, 0)
         opening += attempts
-        return Array(repeating: .open, count: attempts)
+        let opens = Array(repeating: Action.open, count: attempts)
+        guard failures == 0, missing > attempts, let next = waiters.first(where: { now - $0.since < Self.patience }) else { return opens }
+        return opens + armRetry(after: now.duration(to: next.since + Self.patience))
+    }
+
+    private mutating func armRetry(after delay: Duration) -> [Action] {
+        guard !isRetryArmed else { return [] }
+        isRetryArmed = true
+        return [.retry(after: delay)]
     }
 
     private mutating func place(_ session: Session, now: ContinuousClock.Instant) -> [Action] {
@@ -185,7 +196,7 @@ struct PoolState {
     }
 
     private mutating func armTrim() -> [Action] {
-        guard !isTrimArmed, idle.count > minimumIdle else { return [] }
+        guard !isTrimArmed, !idle.isEmpty else { return [] }
         isTrimArmed = true
         return [.trim]
     }

@@ -3,6 +3,9 @@ import Runtime
 import Synchronization
 
 /// Lends connections to the database, replaces broken ones, and opens no more than `maximumConnections`.
+///
+/// The server plans each statement anew in every session, so few sessions that are used often cost less than many: those beyond
+/// `usualConnections` are opened for who waited 100 ms for one, for they may all be held up by somebody's lock.
 package final class PostgresPool: Sendable {
     /// What the pool connects with.
     package let configuration: PostgresConfiguration
@@ -10,11 +13,10 @@ package final class PostgresPool: Sendable {
     private let timers = DispatchQueue(label: "chimera.postgres.pool")
     private let logger = Logger(label: "postgres")
 
-    /// Makes a pool; connects when somebody asks, or at once when `minimumIdle` connections are to lie ready.
-    package init(_ configuration: PostgresConfiguration, maximumConnections: Int = 8, minimumIdle: Int = 0) {
+    /// Makes a pool; connects when somebody asks. `usualConnections` nil: all of them.
+    package init(_ configuration: PostgresConfiguration, maximumConnections: Int = 8, usualConnections: Int? = nil) {
         self.configuration = configuration
-        state = Mutex(PoolState(maximum: maximumConnections, minimumIdle: minimumIdle))
-        if minimumIdle > 0 { perform(state.withLock { $0.grow(now: .now) }) }
+        state = Mutex(PoolState(maximum: maximumConnections, usual: usualConnections ?? maximumConnections))
     }
 
     /// Runs one statement on any connection. `deadline` counts the wait for a connection; nil is the configuration's.

@@ -26,7 +26,7 @@ struct PoolStateTests {
 
     @Test("a hundred waiters open as many connections as are allowed, and not one more")
     func opensUpToTheLimit() {
-        var state = PoolState(maximum: 4, minimumIdle: 0)
+        var state = PoolState(maximum: 4, usual: 4)
         var opened = 0
         for _ in 0..<100 { opened += opens(state.acquire(Answer(), deadline: start + .seconds(30), now: start).actions) }
         #expect(opened == 4 && state.opening == 4 && state.waiting == 100)
@@ -34,7 +34,7 @@ struct PoolStateTests {
 
     @Test("after a failure one attempt at a time, at growing distances between 50 ms and 2 s, for an hour if need be")
     func backoff() {
-        var state = PoolState(maximum: 8, minimumIdle: 0)
+        var state = PoolState(maximum: 8, usual: 8)
         var now = start
         for _ in 0..<20 { _ = state.acquire(Answer(), deadline: start + .seconds(7200), now: now) }
         var actions: [PoolState.Action] = []
@@ -56,7 +56,7 @@ struct PoolStateTests {
 
     @Test("success ends the backoff and serves the waiters side by side again")
     func recovery() {
-        var state = PoolState(maximum: 3, minimumIdle: 0)
+        var state = PoolState(maximum: 3, usual: 3)
         for _ in 0..<5 { _ = state.acquire(Answer(), deadline: start + .seconds(30), now: start) }
         for _ in 0..<3 { _ = state.openFailed(lost, now: start, jitter: 0.5) }
         let attempt = state.retry(now: start + .seconds(1))
@@ -67,7 +67,7 @@ struct PoolStateTests {
 
     @Test("only the first failure of its kind is news")
     func news() {
-        var state = PoolState(maximum: 1, minimumIdle: 0)
+        var state = PoolState(maximum: 1, usual: 1)
         _ = state.acquire(Answer(), deadline: start + .seconds(30), now: start)
         #expect(state.openFailed(lost, now: start, jitter: 0).isNews)
         _ = state.retry(now: start + .seconds(1))
@@ -78,7 +78,7 @@ struct PoolStateTests {
 
     @Test("one timer watches the deadlines, whatever their order")
     func expiry() async {
-        var state = PoolState(maximum: 1, minimumIdle: 0)
+        var state = PoolState(maximum: 1, usual: 1)
         let answers = (0..<3).map { _ in Answer() }
         var armed: [ContinuousClock.Instant] = []
         func note(_ actions: [PoolState.Action]) {
@@ -97,9 +97,31 @@ struct PoolStateTests {
         #expect(armed.count == before, "a timer that came too late armed another one")
     }
 
-    @Test("what lies idle beyond the minimum is closed after a minute, the oldest first")
+    @Test("more than the usual connections are opened for those who waited 100 ms, and for nobody else")
+    func patience() {
+        var state = PoolState(maximum: 8, usual: 3)
+        var now = start
+        var actions: [PoolState.Action] = []
+        for _ in 0..<5 { actions += state.acquire(Answer(), deadline: start + .seconds(30), now: now).actions }
+        #expect(opens(actions) == 3 && retryDelay(actions) == PoolState.patience)
+        for _ in 0..<3 { _ = state.opened(Session(configuration), now: now) }
+        now += .milliseconds(60)
+        actions = state.acquire(Answer(), deadline: start + .seconds(30), now: now).actions
+        #expect(opens(actions) == 0 && retryDelay(actions) == nil, "a timer is armed already")
+        now += .milliseconds(40)
+        actions = state.retry(now: now)
+        #expect(opens(actions) == 2 && state.opening == 2, "two waited 100 ms, one 40")
+        #expect(retryDelay(actions) == .milliseconds(60))
+        // Those two are served by a connection that came back and by the first new one: the other new one is for the third.
+        _ = state.giveBack(Session(configuration), now: now)
+        for _ in 0..<2 { _ = state.opened(Session(configuration), now: now) }
+        #expect(state.waiting == 0 && state.leased == 5)
+        #expect(opens(state.retry(now: now + .milliseconds(60))) == 0)
+    }
+
+    @Test("what lies idle is closed after a minute, the oldest first")
     func trimming() {
-        var state = PoolState(maximum: 4, minimumIdle: 1)
+        var state = PoolState(maximum: 4, usual: 4)
         for _ in 0..<3 { _ = state.acquire(Answer(), deadline: start + .seconds(30), now: start) }
         let sessions = (0..<3).map { _ in Session(configuration) }
         for session in sessions { _ = state.opened(session, now: start) }

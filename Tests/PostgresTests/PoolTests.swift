@@ -110,19 +110,6 @@ struct PoolTests {
         }
     }
 
-    @Test("the minimum lies ready before anybody asks, and is replaced")
-    func minimumIdle() async throws {
-        try await TestDatabase.withDatabase { database in
-            let configuration = try PostgresConfiguration(url: database.url, applicationName: "ready")
-            let pool = PostgresPool(configuration, maximumConnections: 4, minimumIdle: 2)
-            try await eventually("two idle connections") { pool.load.idle == 2 }
-            try await pool.withConnection { _ in
-                try await eventually("two idle connections beside the leased one") { pool.load.idle == 2 }
-            }
-            await pool.close()
-        }
-    }
-
     @Test("settings of the session: UTC, ISO, UTF-8 and the program's name")
     func settings() async throws {
         try await TestDatabase.withDatabase { database in
