@@ -50,7 +50,7 @@ extension Migration {
             CREATE FUNCTION move_to_finished(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
               not_before timestamptz, OUT ended uuid[], OUT remarkable uuid[], OUT succeeded_jobs int[])
             LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
-            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, statuses, outcomes, results, errors) AS f(id, token, status, outcome, result, error)),
               d AS (
@@ -149,7 +149,7 @@ extension Migration {
             -- meanwhile apart, with their parents. One plan, as in move_to_finished.
             CREATE FUNCTION move_to_pending(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[],
               OUT returned uuid[], OUT orphans uuid[], OUT parents uuid[]) LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
-            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
+            SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, outcomes, errors, delays) AS f(id, token, outcome, error, delay)),
               held AS MATERIALIZED (
