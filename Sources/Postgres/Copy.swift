@@ -58,38 +58,21 @@ package enum CopyText {
 }
 
 extension Lease {
-    /// Sends in pieces of 64 KiB, each awaited, so that a slow server slows the sequence down instead of filling memory.
-    nonisolated(nonsending) func copyIn<Rows: Sequence>(
+    /// Sends in pieces of 64 KiB, so that a slow server slows the sequence down instead of filling memory.
+    nonisolated(nonsending) func copyIn<Rows: Sequence & Sendable>(
         _ statement: String, rows: Rows, deadline: Duration?
     ) async throws(PostgresError) -> Int where Rows.Element: PostgresCopyChunk {
-        let end = ContinuousClock.now + (deadline ?? session.configuration.statementDeadline)
-        try await perform(within: ContinuousClock.now.duration(to: end)) { session, connection, operation throws(PostgresError) in
+        try await perform(within: deadline) { session, connection, operation throws(PostgresError) in
             try session.beginCopy(statement, connection, operation)
-        }
-        var buffer: [UInt8] = []
-        for row in rows {
-            row.append(to: &buffer)
-            if buffer.count >= 65_536 {
-                try await put(buffer, until: end)
+            var buffer: [UInt8] = []
+            for row in rows {
+                row.append(to: &buffer)
+                guard buffer.count >= 65_536 else { continue }
+                try session.putCopy(buffer, connection, operation)
                 buffer.removeAll(keepingCapacity: true)
             }
-        }
-        try await put(buffer, until: end)
-        return try await perform(within: ContinuousClock.now.duration(to: end)) { session, connection, operation throws(PostgresError) in
-            try session.endCopy(connection, operation)
-        }
-    }
-
-    private func put(_ bytes: [UInt8], until end: ContinuousClock.Instant) async throws(PostgresError) {
-        guard !bytes.isEmpty else { return }
-        do throws(PostgresError) {
-            try await perform(within: ContinuousClock.now.duration(to: end)) { session, connection, operation throws(PostgresError) in
-                try session.putCopy(bytes, connection, operation)
-            }
-        } catch {
-            // Between two pieces the session is in the middle of a COPY: whatever ends it early ends the connection.
-            session.close()
-            throw error
+            try session.putCopy(buffer, connection, operation)
+            return try session.endCopy(connection, operation)
         }
     }
 }
@@ -109,6 +92,8 @@ extension Session {
     }
 
     func putCopy(_ bytes: [UInt8], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
+        // Rows that are made faster than time passes end, too.
+        _ = try operation.remainingMilliseconds()
         let outcome = bytes.withUnsafeBytes { bytes -> Result<Void, PostgresError> in
             do throws(PostgresError) {
                 while try !connection.putCopy(bytes) { try connection.flush(operation) }

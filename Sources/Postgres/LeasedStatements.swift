@@ -10,7 +10,7 @@ extension PostgresConnection {
     }
 
     /// Runs `COPY … FROM STDIN` with pieces of its data, cut anywhere; returns the number of rows. A bad row fails all of them.
-    nonisolated(nonsending) package func copyIn<Rows: Sequence>(
+    nonisolated(nonsending) package func copyIn<Rows: Sequence & Sendable>(
         _ statement: String, rows: Rows, deadline: Duration? = nil
     ) async throws(PostgresError) -> Int where Rows.Element: PostgresCopyChunk {
         try await lease.copyIn(statement, rows: rows, deadline: deadline)
@@ -29,7 +29,7 @@ extension PostgresTransaction {
     }
 
     /// Runs `COPY … FROM STDIN` with pieces of its data, cut anywhere; returns the number of rows. A bad row fails the transaction.
-    nonisolated(nonsending) package func copyIn<Rows: Sequence>(
+    nonisolated(nonsending) package func copyIn<Rows: Sequence & Sendable>(
         _ statement: String, rows: Rows, deadline: Duration? = nil
     ) async throws(PostgresError) -> Int where Rows.Element: PostgresCopyChunk {
         try await lease.copyIn(statement, rows: rows, deadline: deadline)

@@ -12,7 +12,7 @@ struct StoredCampaign: Sendable {
     let lineCount: Int
     let status: String
     let body: String
-    let staged: StagedProducts
+    let stagedText: String
     let metrics: JSONValue?
     /// Whether an upload of it began and is not known not to have arrived.
     let wasUnderWay: Bool
@@ -20,6 +20,9 @@ struct StoredCampaign: Sendable {
 }
 
 extension StoredCampaign {
+    /// Its products, until it is VERIFIED. Throws `StagedProductsUnreadable`.
+    func staged() throws -> StagedProducts { try StagedProducts(text: stagedText) }
+
     init(_ row: PostgresRow) throws {
         id = try row.get("id")
         executionID = try row.get("execution_id")
@@ -28,7 +31,7 @@ extension StoredCampaign {
         lineCount = try row.get("line_count")
         status = try row.get("status")
         body = row["body"] ?? ""
-        staged = StagedProducts(copyText: row["staged_products"] ?? "")
+        stagedText = row["staged_products"] ?? ""
         metrics = try row.getIfPresent("metrics")
         wasUnderWay = try row.get("was_under_way")
         digest = try row.get("content_digest")
@@ -108,7 +111,8 @@ struct CampaignStore: Sendable {
                 throw RunError(
                     code: "CAMPAIGN_CHANGED", message: "campaign \(id) is no longer SENT; somebody changed its row", isRetryable: true)
             }
-            let rows = products.copyRows(store: store, startsAt: try campaign.get("starts_at"), endsAt: try campaign.get("ends_at"))
+            let rows = ProductRows(
+                products: products, store: store, startsAt: try campaign.get("starts_at"), expiresAt: try campaign.get("ends_at"))
             _ = try await transaction.query(RetailStatements.removeProducts(store: store))
             _ = try await transaction.copyIn(RetailStatements.copyProducts, rows: rows)
         }

@@ -114,7 +114,8 @@ enum RetailStatements {
     static func campaignVerified(_ id: Int64) -> SQL {
         """
         UPDATE campaigns SET status = 'VERIFIED', verified_at = clock_timestamp(), reason = NULL, staged_products = NULL
-        WHERE id = \(id) AND status = 'SENT' RETURNING starts_at::text AS starts_at, ends_at::text AS ends_at
+        WHERE id = \(id) AND status = 'SENT'
+        RETURNING (extract(epoch FROM starts_at) * 1000000)::bigint AS starts_at, (extract(epoch FROM ends_at) * 1000000)::bigint AS ends_at
         """
     }
 
@@ -124,9 +125,10 @@ enum RetailStatements {
         "DELETE FROM products WHERE store_id = \(store)"
     }
 
-    /// Straight into the table: a staging table and an upsert take twice the server's time, and every row changes each day anyway.
+    /// Takes `ProductRows`. Straight into the table: a staging table and an upsert take twice the server's time, and every row changes each
+    /// day anyway.
     static let copyProducts = """
-        COPY products (code, name, barcode, price, final_price, quantity_limit, store_id, starts_at, expires_at) FROM STDIN
+        COPY products (code, name, barcode, price, final_price, quantity_limit, store_id, starts_at, expires_at) FROM STDIN (FORMAT binary)
         """
 
     // MARK: What workers know together about a partner

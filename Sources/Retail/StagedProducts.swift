@@ -1,16 +1,38 @@
-import Runtime
-
-/// A store's accepted products in COPY's text form: written to the campaign's row before the upload, so that whoever finishes the
+/// A store's accepted products, kept as text in the campaign's row from before the upload until they are swapped, so that whoever finishes the
 /// campaign can compare and swap without asking the source again.
 package struct StagedProducts: Sendable {
-    /// Lines `code \t name \t barcode \t price \t final_price \t quantity_limit`.
-    package let copyText: String
+    /// In the order in which they were sent.
+    package let products: [SelectedProduct]
 
     private static let tab = UInt8(ascii: "\t")
     private static let lineEnd = UInt8(ascii: "\n")
 
     /// Takes what is sent.
     package init(_ products: [SelectedProduct]) {
+        self.products = products
+    }
+
+    /// Reads the text that an earlier attempt stored. Throws `StagedProductsUnreadable` when it is not of the form of `text`.
+    package init(text: String) throws {
+        var text = text
+        products = try text.withUTF8 { bytes in
+            var reader = StagedReader(bytes: bytes)
+            var products: [SelectedProduct] = []
+            products.reserveCapacity(bytes.count / 64)
+            while !reader.isAtEnd {
+                guard let product = reader.product() else { throw StagedProductsUnreadable() }
+                products.append(product)
+            }
+            return products
+        }
+    }
+
+    /// The lines of the campaign.
+    package var lines: [CampaignLine] { products.map(\.line) }
+
+    /// In COPY's text form, lines `code \t name \t barcode \t price \t final_price \t quantity_limit`; without NUL, which no text of PostgreSQL
+    /// can hold.
+    package var text: String {
         var text: [UInt8] = []
         text.reserveCapacity(products.count * 96)
         for product in products {
@@ -28,32 +50,7 @@ package struct StagedProducts: Sendable {
             text.append(decimal: Int64(line.limit))
             text.append(Self.lineEnd)
         }
-        copyText = String(decoding: text, as: UTF8.self)
-    }
-
-    /// The text that an earlier attempt stored.
-    package init(copyText: String) {
-        self.copyText = copyText
-    }
-
-    /// The lines of the campaign, in the order in which they were sent. Throws when the text is not of this form.
-    package func lines() throws -> [CampaignLine] {
-        var text = copyText
-        return try text.withUTF8 { bytes in
-            var reader = StagedReader(bytes: bytes)
-            var lines: [CampaignLine] = []
-            lines.reserveCapacity(bytes.count / 64)
-            while !reader.isAtEnd {
-                guard let line = reader.line() else { throw StagedProductsUnreadable() }
-                lines.append(line)
-            }
-            return lines
-        }
-    }
-
-    /// The rows as COPY takes them into a store's `products`, in pieces: each with the store and the campaign's window at its end.
-    func copyRows(store: Int, startsAt: String, endsAt: String) -> StagedRows {
-        StagedRows(text: copyText, ending: Array("\t\(store)\t\(startsAt)\t\(endsAt)\n".utf8))
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// What two campaigns have in common when they publish the same: the set of code, price, final price and limit.
@@ -73,7 +70,7 @@ package struct StagedProducts: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Escapes what COPY would read as a field's or a row's end; leaves out NUL, which no text of PostgreSQL can hold.
+    /// Escapes what would be read as a field's or a row's end; leaves out NUL.
     private static func append(_ field: String, to text: inout [UInt8]) {
         let isPlain: Bool? = field.utf8.withContiguousStorageIfAvailable { bytes in
             guard !bytes.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\\") }) else { return false }
@@ -100,36 +97,6 @@ package struct StagedProductsUnreadable: Error, Sendable {
     package init() {}
 }
 
-/// Rows for COPY, in pieces of about 64 KiB.
-struct StagedRows: Sequence, IteratorProtocol, Sendable {
-    fileprivate let text: String
-    /// What stands at the end of every row, its line end included.
-    fileprivate let ending: [UInt8]
-    private var place = 0
-
-    fileprivate init(text: String, ending: [UInt8]) {
-        var text = text
-        text.makeContiguousUTF8()
-        self.text = text
-        self.ending = ending
-    }
-
-    mutating func next() -> [UInt8]? {
-        guard place < text.utf8.count else { return nil }
-        assert(Failpoint.reach("sync.swapping"))
-        var piece: [UInt8] = []
-        piece.reserveCapacity(66_000)
-        text.utf8.withContiguousStorageIfAvailable { bytes in
-            while piece.count < 65_536, let end = bytes[place...].firstIndex(of: UInt8(ascii: "\n")) {
-                piece.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[place..<end]))
-                piece.append(contentsOf: ending)
-                place = end + 1
-            }
-        }
-        return piece.isEmpty ? nil : piece
-    }
-}
-
 /// Reads back what `StagedProducts` wrote.
 private struct StagedReader {
     let bytes: UnsafeBufferPointer<UInt8>
@@ -141,20 +108,41 @@ private struct StagedReader {
 
     var isAtEnd: Bool { place >= bytes.count }
 
-    mutating func line() -> CampaignLine? {
-        guard let code = number(until: "\t"), skip(), skip(), let price = cents(), let finalPrice = cents(),
+    mutating func product() -> SelectedProduct? {
+        guard let code = number(until: "\t"), let name = field(), let barcode = field(), let price = cents(), let finalPrice = cents(),
             let limit = number(until: "\n")
         else { return nil }
-        return CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit))
+        let line = CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit))
+        return SelectedProduct(line: line, name: name, barcode: barcode)
     }
 
-    /// Passes over a field; a tab inside one is escaped.
-    private mutating func skip() -> Bool {
+    /// A field's text and the tab behind it; a tab inside one is escaped.
+    private mutating func field() -> String? {
+        var text: [UInt8] = []
         while !isAtEnd, bytes[place] != UInt8(ascii: "\n") {
+            let byte = bytes[place]
             place += 1
-            if bytes[place - 1] == UInt8(ascii: "\t") { return true }
+            switch byte {
+            case UInt8(ascii: "\t"): return String(decoding: text, as: UTF8.self)
+            case UInt8(ascii: "\\"):
+                guard let escaped = escapedByte() else { return nil }
+                text.append(escaped)
+            default: text.append(byte)
+            }
         }
-        return false
+        return nil
+    }
+
+    private mutating func escapedByte() -> UInt8? {
+        guard !isAtEnd else { return nil }
+        defer { place += 1 }
+        switch bytes[place] {
+        case UInt8(ascii: "\\"): return bytes[place]
+        case UInt8(ascii: "t"): return UInt8(ascii: "\t")
+        case UInt8(ascii: "n"): return UInt8(ascii: "\n")
+        case UInt8(ascii: "r"): return UInt8(ascii: "\r")
+        default: return nil
+        }
     }
 
     /// Digits, and the byte behind them.

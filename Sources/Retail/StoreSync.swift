@@ -24,7 +24,7 @@ actor StoreSync {
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
-        case .listOnly: return try await verify(earlier.id, staged: earlier.staged, day: day, metricsSoFar: earlier.metrics)
+        case .listOnly: return try await verify(earlier.id, staged: earlier.staged(), day: day, metricsSoFar: earlier.metrics)
         case .listThenResend: return try await settle(earlier, day: day)
         case .send: return try await send(earlier, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
@@ -111,7 +111,7 @@ actor StoreSync {
             NewCampaign(
                 execution: context.run.id, store: store.id, target: campaigns.targetID, name: name, window: window,
                 lineCount: metrics.accepted, status: status, digest: digest, body: body.map { String(decoding: $0, as: UTF8.self) },
-                staged: staged?.copyText, metrics: metrics.successDocument(), reason: reason, isDryRun: options.isDryRun), replacing: old)
+                staged: staged?.text, metrics: metrics.successDocument(), reason: reason, isDryRun: options.isDryRun), replacing: old)
     }
 
     // MARK: Upload, verification, swap
@@ -120,7 +120,7 @@ actor StoreSync {
     private func send(_ campaign: StoredCampaign, day: String, isFirst: Bool) async throws -> JSONValue {
         try await campaigns.uploadBegins(campaign.id)
         return try await upload(
-            campaign.id, body: Array(campaign.body.utf8), staged: campaign.staged, day: day, isFirst: isFirst,
+            campaign.id, body: Array(campaign.body.utf8), staged: campaign.staged(), day: day, isFirst: isFirst,
             metricsSoFar: campaign.metrics)
     }
 
@@ -168,7 +168,8 @@ actor StoreSync {
     /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older
     /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be.
     private func adopt(_ campaign: StoredCampaign, day: String) async throws -> JSONValue? {
-        let lines = try campaign.staged.lines()
+        let staged = try campaign.staged()
+        let lines = staged.lines
         do {
             let listed = try await storeRun.list(day: day)
             let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
@@ -179,11 +180,11 @@ actor StoreSync {
         }
         context.log(.info, "campaign \(campaign.id) had arrived: the listing shows all \(campaign.lineCount) lines")
         try await campaigns.sent(campaign.id, receipt: nil)
-        return try await finish(campaign.id, staged: campaign.staged, count: campaign.lineCount, metricsSoFar: campaign.metrics)
+        return try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics)
     }
 
     private func verify(_ id: Int64, staged: StagedProducts, day: String, metricsSoFar: JSONValue?) async throws -> JSONValue {
-        let lines = try staged.lines()
+        let lines = staged.lines
         let problem: RunError
         do {
             let listed = try await storeRun.list(day: day)

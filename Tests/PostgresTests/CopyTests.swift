@@ -16,7 +16,7 @@ struct CopyTests {
         try await withTable { pool in
             let count = try await pool.withConnection { connection in
                 try await connection.copyIn(
-                    "COPY t FROM STDIN", rows: (0..<100_000).lazy.map { CopyText.row([String($0), "linha \($0)\té\\\n'\""]) })
+                    "COPY t FROM STDIN", rows: (0..<100_000).map { CopyText.row([String($0), "linha \($0)\té\\\n'\""]) })
             }
             #expect(count == 100_000)
             let row = try await pool.query(
@@ -51,7 +51,7 @@ struct CopyTests {
     func badRow() async throws {
         try await withTable { pool in
             try await pool.withConnection { connection in
-                let rows = (0..<50_000).lazy.map { $0 == 40_000 ? "x\ty\n" : "\($0)\tb\n" }
+                let rows = (0..<50_000).map { $0 == 40_000 ? "x\ty\n" : "\($0)\tb\n" }
                 let error = try await databaseError { _ = try await connection.copyIn("COPY t FROM STDIN", rows: rows) }
                 #expect(error.kind == .invalidInput && error.sqlState == "22P02" && error.message.contains("\"x\""))
                 let twice = try await databaseError { _ = try await connection.copyIn("COPY t FROM STDIN", rows: ["1\ta\n", "1\tb\n"]) }
@@ -76,6 +76,38 @@ struct CopyTests {
         }
     }
 
+    @Test("the binary form holds numbers, amounts, texts and moments as they are")
+    func binary() async throws {
+        try await TestDatabase.withDatabase { database in
+            _ = try await database.pool.query("CREATE TABLE b (n int, i bigint, amount numeric(20,2), t text, at timestamptz)")
+            var generator = SeededGenerator()
+            print("amounts by CHIMERA_SEED=\(generator.seed)")
+            let edges: [Int64] = [0, 1, 50, 99, 100, 101, 999_999, 1_000_000, 1_000_001, 9_999_999_999, 10_000_000_000, 999_999_999_999]
+            let amounts = edges + (0..<200).map { _ in Int64.random(in: 0...999_999_999_999, using: &generator) >> Int64.random(in: 0...39) }
+            var copy = CopyBinary()
+            for (place, amount) in amounts.enumerated() {
+                copy.beginRow(fields: 5)
+                copy.field(integer: Int32(place) - 5)
+                copy.field(bigint: -amount)
+                copy.field(hundredths: amount)
+                copy.field(text: place % 2 == 0 ? "ção \(amount)" : "a\0b")
+                copy.field(timestamp: amount * 1_000)
+            }
+            copy.end()
+            let pieces = copy.bytes.map { [$0] }
+            #expect(try await database.pool.withConnection { try await $0.copyIn("COPY b FROM STDIN (FORMAT binary)", rows: pieces) } == amounts.count)
+            let rows = try await database.pool.query(
+                "SELECT n, i, (amount * 100)::bigint AS amount, amount::text AS shown, t, (extract(epoch FROM at) * 1000000)::bigint AS at FROM b ORDER BY n")
+            for (place, row) in rows.enumerated() {
+                let amount = amounts[place]
+                #expect(try row.get("n", as: Int.self) == place - 5 && row.get("i", as: Int64.self) == -amount, "\(amount)")
+                #expect(try row.get("amount", as: Int64.self) == amount && row.get("at", as: Int64.self) == amount * 1_000, "\(amount)")
+                #expect(row["t"] == (place % 2 == 0 ? "ção \(amount)" : "ab"))
+            }
+            #expect(rows[0]["shown"] == "0.00" && rows[11]["shown"] == "9999999999.99")
+        }
+    }
+
     @Test("a COPY that is cancelled halfway leaves no row and no session behind")
     func cancelled() async throws {
         try await withTable { pool in
@@ -84,9 +116,8 @@ struct CopyTests {
                 try await pool.withConnection { connection in
                     try await connection.copyIn(
                         "COPY t FROM STDIN",
-                        rows: (0..<50_000_000).lazy.map { index -> String in
+                        rows: EndlessRows { index in
                             if index == 100_000 { begun.increment() }
-                            return "\(index)\tb\n"
                         })
                 }
             }
@@ -99,6 +130,20 @@ struct CopyTests {
                     as: Int.self) == 0
             }
             #expect(try await pool.value("SELECT count(*) FROM t", as: Int.self) == 0)
+        }
+    }
+}
+
+/// Rows without end; tells of each.
+private struct EndlessRows: Sequence, Sendable {
+    let tell: @Sendable (Int) -> Void
+
+    func makeIterator() -> AnyIterator<String> {
+        var index = 0
+        return AnyIterator {
+            tell(index)
+            index += 1
+            return "\(index)\tb\n"
         }
     }
 }

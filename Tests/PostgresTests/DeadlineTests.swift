@@ -115,7 +115,7 @@ struct DeadlineTests {
         try await TestDatabase.withDatabase { database in
             await withTaskGroup(of: Void.self) { group in
                 for index in 0..<200 {
-                    var generator = SeededGenerator(state: seed &+ UInt64(index))
+                    var generator = SeededGenerator(seed: seed &+ UInt64(index))
                     let patience = Int.random(in: 0...30, using: &generator)
                     group.addTask {
                         let task = Task {

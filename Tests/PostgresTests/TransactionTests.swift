@@ -172,7 +172,7 @@ struct TransactionTests {
     func randomCuts() async throws {
         let seed = UInt64.random(in: 1...UInt64.max)
         print("seed \(seed)")
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         try await TestDatabase.withDatabase { database in
             _ = try await database.pool.query("CREATE TABLE t (a int)")
             let proxy = try TCPProxy(to: database.port)

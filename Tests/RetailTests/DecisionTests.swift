@@ -166,7 +166,6 @@ extension StoredCampaign {
     static func sample(execution: String, status: String, hasStarted: Bool, wasUnderWay: Bool) -> StoredCampaign {
         StoredCampaign(
             id: 1, executionID: execution, name: "n", hasStarted: hasStarted, lineCount: 0, status: status, body: "",
-            staged: StagedProducts(copyText: ""),
-            metrics: nil, wasUnderWay: wasUnderWay, digest: "")
+            stagedText: "", metrics: nil, wasUnderWay: wasUnderWay, digest: "")
     }
 }

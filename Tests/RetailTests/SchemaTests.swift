@@ -163,7 +163,7 @@ import Testing
                         _ = try await connection.query(statement)
                     }
                 }
-                let rows = StagedProducts([]).copyRows(store: 1, startsAt: "now", endsAt: "now")
+                let rows = ProductRows(products: StagedProducts([]), store: 1, startsAt: 0, expiresAt: 0)
                 let copied = try await connection.copyIn(RetailStatements.copyProducts, rows: rows)
                 #expect(copied == 0)
                 let line = CampaignLine(code: 1, price: Cents(200), finalPrice: Cents(100), limit: 1)

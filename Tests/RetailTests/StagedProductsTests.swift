@@ -11,19 +11,19 @@ import Testing
         return SelectedProduct(line: line, name: name, barcode: barcode)
     }
 
-    @Test("lines come back as they were, whatever stands in the names")
+    @Test("products come back as they were, whatever stands in the names")
     func roundTrip() throws {
         let products = [
             product(1, 890, 805), product(9_223_372_036_854_775_807, 999_999_999_999, 1, name: "a\tb\nc\\d\re", barcode: ""),
-            product(7, 5, 4, name: "Pão de açúcar\0", barcode: "\\N"),
+            product(7, 5, 4, name: "Pão de açúcar", barcode: "\\N"),
         ]
-        #expect(try StagedProducts(products).lines() == products.map(\.line))
+        #expect(try StagedProducts(text: StagedProducts(products).text).products == products)
     }
 
     @Test("names are escaped as COPY's text form wants it, and NUL is left out")
     func escaping() {
         let staged = StagedProducts([product(7, 1005, 4, name: "a\tb\nc\\d\re\0f", barcode: "x")])
-        #expect(staged.copyText == "7\ta\\tb\\nc\\\\d\\ref\tx\t10.05\t0.04\t1000\n")
+        #expect(staged.text == "7\ta\\tb\\nc\\\\d\\ref\tx\t10.05\t0.04\t1000\n")
     }
 
     @Test(
@@ -31,22 +31,31 @@ import Testing
         arguments: [
             "1\ta\tb\t1.00\t0.50\n", "1\ta\tb\t1.00\t0.50\t10", "x\ta\tb\t1.00\t0.50\t10\n", "1\ta\tb\t1.0\t0.50\t10\n",
             "1\ta\tb\t1.000\t0.50\t10\n", "1\ta\tb\t-1.00\t0.50\t10\n", "1\ta\t1.00\t0.50\t10\n",
-            "99999999999999999999\ta\tb\t1.00\t0.50\t1\n", "\n",
+            "99999999999999999999\ta\tb\t1.00\t0.50\t1\n", "\n", "1\ta\\xb\tb\t1.00\t0.50\t10\n", "1\ta\\",
         ])
     func unreadable(_ text: String) {
-        #expect(throws: StagedProductsUnreadable.self) { try StagedProducts(copyText: text).lines() }
+        #expect(throws: StagedProductsUnreadable.self) { try StagedProducts(text: text) }
     }
 
-    @Test("every row gets the store and the window, and none is lost where the pieces meet")
-    func rows() {
-        let count: Int64 = 5_000
-        let staged = StagedProducts((1...count).map { product($0, 200, 100) })
-        let pieces = Array(staged.copyRows(store: 42, startsAt: "2026-11-21 06:00:00+00", endsAt: "2026-11-21 23:59:00+00"))
-        let text = String(decoding: pieces.flatMap { $0 }, as: UTF8.self)
-        let rows = text.split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(pieces.count > 1)
-        #expect(rows.count == Int(count) + 1 && rows.last == "")
-        #expect(rows[4_999] == "5000\tARROZ\t789\t2.00\t1.00\t1000\t42\t2026-11-21 06:00:00+00\t2026-11-21 23:59:00+00")
+    @Test("every product becomes a row with its store and the window, and none is lost where the pieces meet")
+    func rows() async throws {
+        let products = (1...5_000).map { product($0, 200 + $0, 100 + $0, name: "ARROZ \($0) ção\0") }
+        let rows = ProductRows(
+            products: StagedProducts(products), store: 42, startsAt: 1_795_856_400_000_000, expiresAt: 1_795_921_140_123_456)
+        #expect(Array(rows).count > 1)
+        try await Shop.withDatabase { shop in
+            let copied = try await shop.pool.withConnection { try await $0.copyIn(RetailStatements.copyProducts, rows: rows) }
+            #expect(copied == 5_000)
+            let row = try await shop.pool.query(
+                """
+                SELECT count(*) FILTER (WHERE name = 'ARROZ ' || code || ' ção' AND barcode = '789' AND price = 2 + code * 0.01
+                  AND final_price = 1 + code * 0.01 AND quantity_limit = 1000 AND store_id = 42) AS good,
+                  min(starts_at)::text || ' ' || max(starts_at) AS starts, min(expires_at)::text || ' ' || max(expires_at) AS ends FROM products
+                """)[0]
+            #expect(row["good"] == "5000")
+            #expect(row["starts"] == "2026-11-28 09:00:00+00 2026-11-28 09:00:00+00")
+            #expect(row["ends"] == "2026-11-29 02:59:00.123456+00 2026-11-29 02:59:00.123456+00")
+        }
     }
 
     @Test("amounts in bytes read as their text")

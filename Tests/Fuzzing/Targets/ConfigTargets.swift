@@ -118,7 +118,9 @@ extension FuzzTarget {
             "9223372036854775807\t\t\t92233720368547758.07\t0.00\t2147483648\n", "7\tNAME\t789\t10.50\t8.90\t10", "-7\t\t\t1.00\t1.00\t1\n",
         ]
     ) { text in
-        if let lines = try? StagedProducts(copyText: text).lines() {
+        if let read = try? StagedProducts(text: text) {
+            let lines = read.lines
+            try require(try StagedProducts(text: read.text).products, equals: read.products, "what was read is written so that it is read again")
             try require(lines.count, equals: text.utf8.count(where: { $0 == 0x0A }), "a line for every line")
             try require(lines.allSatisfy { $0.code >= 0 && $0.price.rawValue >= 0 && $0.limit >= 0 }, "nothing below zero")
         }
@@ -131,7 +133,9 @@ extension FuzzTarget {
                 barcode: String(field.reversed()))
         }
         let staged = StagedProducts(products)
-        try require(try staged.lines(), equals: products.map(\.line), "what is staged is read back")
-        try require(staged.copyText.utf8.count(where: { $0 == 0x0A }), equals: products.count, "a name breaks no row")
+        let back = try StagedProducts(text: staged.text)
+        try require(back.lines, equals: products.map(\.line), "what is staged is read back")
+        try require(back.products.map(\.name), equals: products.map { $0.name.filter { $0 != "\0" } }, "names too, but for NUL")
+        try require(staged.text.utf8.count(where: { $0 == 0x0A }), equals: products.count, "a name breaks no row")
     }
 }

@@ -89,8 +89,7 @@ extension FuzzTarget {
             try require(line.price.rawValue <= 999_999_999_999, "a price fits its column")
             try require(!product.name.contains("\0") && !product.barcode.contains("\0"), "PostgreSQL can hold the text")
         }
-        let staged = StagedProducts(selected)
-        try require(try staged.lines(), equals: selected.map(\.line), "what is staged is read back")
+        try require(try StagedProducts(text: StagedProducts(selected).text).products, equals: selected, "what is staged is read back")
         var cursor = PageCursor(maximumPages: 10)
         if case .success(let next?) = Result(catching: { () throws(PageCursor.Defect) in try cursor.advance(over: products) }) {
             try require(next > 0 && next == cursor.position, "the cursor goes on")
