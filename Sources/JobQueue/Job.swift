@@ -80,6 +80,15 @@ package final class RunContext: Sendable {
         }
     }
 
+    /// Likewise for statements that are known beforehand, which costs less; gives the rows of the last one.
+    package func fenced(_ statements: [SQL]) async throws -> PostgresRows {
+        try checkHold()
+        let fence = QueueStatements.fence(id: run.id, token: run.token)
+        let rows = try await pool.transaction(of: statements + [fence]) { assert(Failpoint.reach("fenced.before-commit")) }
+        guard let rows else { throw FencedOff() }
+        return rows[statements.count - 1]
+    }
+
     /// Writes a line to `execution_logs`, soon and fenced.
     package func log(_ level: LogLevel, _ message: String, _ fields: [String: JSONValue] = [:]) {
         logWriter.append(run: run, level: level, message: message, fields: fields)

@@ -29,14 +29,37 @@ package struct PostgresConnection: LeasedConnection {
     nonisolated(nonsending) package func transaction<T: Sendable>(
         _ body: (PostgresTransaction) async throws -> T
     ) async throws -> T {
+        try await repeatingConflicts { try await transactionOnce(body) }
+    }
+
+    /// As `PostgresPool.transaction(of:)`, on this connection.
+    func transaction(of statements: [SQL], willCommit: @escaping @Sendable () -> Void) async throws -> [PostgresRows]? {
+        try await repeatingConflicts {
+            do {
+                return try await lease.perform(within: nil) { session, connection, operation throws(PostgresError) in
+                    try session.transaction(of: statements, willCommit: willCommit, connection, operation)
+                }
+            } catch {
+                await tidyUp()
+                throw error
+            }
+        }
+    }
+
+    /// Again as a whole when the server says that transactions met; `body` leaves none open.
+    nonisolated(nonsending) private func repeatingConflicts<T>(_ body: () async throws -> T) async throws -> T {
         for attempt in 1... {
             do {
-                return try await transactionOnce(body)
+                return try await body()
             } catch let error as PostgresError where error.isRetryableTransaction && attempt < 5 {
                 try await Task.sleep(for: .milliseconds(Int.random(in: 5...20) << attempt))
             }
         }
         preconditionFailure("the loop above ends by returning or throwing")
+    }
+
+    private func tidyUp() async {
+        if lease.session.condition == .needsTidying { try? await lease.session.tidyUp() }
     }
 
     nonisolated(nonsending) private func transactionOnce<T: Sendable>(
@@ -54,9 +77,7 @@ package struct PostgresConnection: LeasedConnection {
             }
             return value
         } catch {
-            if lease.session.condition == .needsTidying {
-                try? await lease.session.tidyUp()
-            }
+            await tidyUp()
             throw error
         }
     }

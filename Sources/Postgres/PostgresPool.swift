@@ -60,6 +60,22 @@ package final class PostgresPool: Sendable {
         try await withConnection { connection in try await connection.transaction(body) }
     }
 
+    /// Runs `statements` in one transaction, without coming back to the caller in between. Commits when the last one gives a row; else rolls back
+    /// and gives nil. `willCommit` is called right before. Repeats and errors are those of `transaction`.
+    package func transaction(of statements: [SQL], willCommit: @escaping @Sendable () -> Void = {}) async throws -> [PostgresRows]? {
+        try await withConnection { connection in try await connection.transaction(of: statements, willCommit: willCommit) }
+    }
+
+    /// Runs statements one after the other on one connection, each by itself, without coming back to the caller in between; gives the rows of
+    /// each. One that fails ends it; those before it stand.
+    package func queries(_ statements: [SQL]) async throws -> [PostgresRows] {
+        try await withConnection { connection in
+            try await connection.lease.perform(within: nil) { session, connection, operation throws(PostgresError) in
+                try session.execute(all: statements, connection, operation)
+            }
+        }
+    }
+
     /// Closes idle connections at once and the others when they come back; waits for those up to a statement's deadline.
     package func close() async {
         let closer = Suspension<Void>()

@@ -39,6 +39,30 @@ extension Session {
         }
     }
 
+    /// Runs statements one after the other; gives the rows of each.
+    func execute(all statements: [SQL], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) -> [PostgresRows] {
+        var rows: [PostgresRows] = []
+        for statement in statements { rows.append(try execute(statement, connection, operation)) }
+        return rows
+    }
+
+    /// A transaction of these statements, which commits when the last one gives a row; nil when it gave none. After an error it is open.
+    func transaction(
+        of statements: [SQL], willCommit: @Sendable () -> Void, _ connection: LibpqConnection, _ operation: Operation
+    ) throws(PostgresError) -> [PostgresRows]? {
+        try begin(connection, operation)
+        let rows = try execute(all: statements, connection, operation)
+        guard rows.last?.isEmpty == false else {
+            try rollBack(connection, operation)
+            return nil
+        }
+        _ = try operation.remainingMilliseconds()
+        willCommit()
+        // Once sent, a COMMIT is waited for: breaking it off would only leave its outcome open.
+        try commit(connection, Operation(deadline: .now + configuration.statementDeadline))
+        return rows
+    }
+
     private func executeOnce(
         _ text: String, _ parameters: Parameters, _ connection: LibpqConnection, _ operation: Operation
     ) throws(PostgresError) -> PostgresRows {

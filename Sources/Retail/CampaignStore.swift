@@ -86,13 +86,10 @@ struct CampaignStore: Sendable {
 
     /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.
     func insert(_ campaign: NewCampaign, replacing old: (id: Int64, reason: String)?) async throws -> Int64 {
-        try await context.fenced { transaction in
-            if let old {
-                _ = try await transaction.query(
-                    RetailStatements.campaignFailed(old.id, httpStatus: nil, reason: old.reason, mayHaveArrived: true))
-            }
-            return try await transaction.query(RetailStatements.insertCampaign(campaign)).first?.get("id") ?? 0
+        let replaced = old.map {
+            RetailStatements.campaignFailed($0.id, httpStatus: nil, reason: $0.reason, mayHaveArrived: true)
         }
+        return try await context.fenced([replaced, RetailStatements.insertCampaign(campaign)].compactMap(\.self)).first?.get("id") ?? 0
     }
 
     func uploadBegins(_ id: Int64) async throws { try await write(RetailStatements.uploadBegins(id)) }
@@ -119,6 +116,6 @@ struct CampaignStore: Sendable {
     }
 
     private func write(_ statement: SQL) async throws {
-        try await context.fenced { transaction in _ = try await transaction.query(statement) }
+        _ = try await context.fenced([statement])
     }
 }

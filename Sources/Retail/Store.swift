@@ -56,15 +56,21 @@ struct RetailDirectory: Sendable {
         return Dictionary(uniqueKeysWithValues: stores.map { ($0.id, $0) })
     }
 
-    /// The integration that a row names by id, else by name or type as `integration(named:type:)`. One that is gone or inactive is a permanent
+    /// A store and two integrations by their ids, active or not; nil: there is none of this id.
+    func rows(
+        store: Int, source: Int, target: Int
+    ) async throws -> (store: Store?, source: IntegrationRow?, target: IntegrationRow?) {
+        let rows = try await pool.queries([
+            RetailStatements.stores(ids: [store]), RetailStatements.integration(id: source), RetailStatements.integration(id: target),
+        ])
+        return try (rows[0].first.map(Store.init), rows[1].first.map(IntegrationRow.init), rows[2].first.map(IntegrationRow.init))
+    }
+
+    /// The integration that a row named by its id, else by name or type as `integration(named:type:)`. One that is inactive is a permanent
     /// failure that names it.
-    func integration(id: Int, named name: String?, type: String) async throws -> IntegrationRow {
-        guard id != 0, let row = try await pool.query(RetailStatements.integration(id: id)).first else {
-            return try await integration(named: name, type: type)
-        }
-        let integration = try IntegrationRow(row)
-        guard try row.get("active", as: Bool.self) else { throw Self.failure("integration \(integration.name) is inactive") }
-        return integration
+    func integration(_ row: IntegrationRow?, orNamed name: String?, type: String) async throws -> IntegrationRow {
+        guard let row else { return try await integration(named: name, type: type) }
+        return try Self.active(row)
     }
 
     /// The integration of that name, else the only active one of the type. Missing, inactive or ambiguous is a permanent failure that
@@ -78,8 +84,7 @@ struct RetailDirectory: Sendable {
             guard integration.type == type else {
                 throw Self.failure("integration \(name) is of type \(integration.type), \(type) is needed")
             }
-            guard try row.get("active", as: Bool.self) else { throw Self.failure("integration \(name) is inactive") }
-            return integration
+            return try Self.active(integration)
         }
         let rows = try await pool.query(RetailStatements.activeIntegrations(type: type))
         guard rows.count == 1, let row = rows.first else {
@@ -90,6 +95,11 @@ struct RetailDirectory: Sendable {
                     : "there is more than one active integration of type \(type); name the one to use as config.\(side) of the job")
         }
         return try IntegrationRow(row)
+    }
+
+    private static func active(_ integration: IntegrationRow) throws -> IntegrationRow {
+        guard integration.isActive else { throw failure("integration \(integration.name) is inactive") }
+        return integration
     }
 
     private static func failure(_ message: String) -> RunError {
@@ -109,6 +119,8 @@ package struct IntegrationRow: Sendable {
     package let baseURL: String
     /// Its settings.
     package let config: JSONValue
+    /// Whether it may be used.
+    package let isActive: Bool
     /// Changes with every change of the row.
     package let version: String
 
@@ -118,6 +130,7 @@ package struct IntegrationRow: Sendable {
         type = try row.get("type")
         baseURL = try row.get("base_url")
         config = try Self.merging(row.get("config"), keys: row.getIfPresent("keys"))
+        isActive = try row.get("active")
         version = try row.get("version")
     }
 

@@ -22,7 +22,6 @@ actor StoreComparison {
         let day = storeRun.zone.local(at: try await storeRun.campaigns.now()).date.description
         let published = try await published(day: day)
         let (offered, listing) = try await readBothSides(day: day, quantityLimit: published.quantityLimit)
-        await storeRun.targetGate.recordSuccess()
         metrics.listed = listing.lines.count
         guard !offered.isEmpty || !listing.lines.isEmpty else {
             context.log(.warning, "skipped: no product is offered at a club price, and nothing is listed")
@@ -31,7 +30,7 @@ actor StoreComparison {
         let comparison = Comparison(
             offered: offered, listing: listing, windows: try windows(of: listing, published: published.window), kinds: options.kinds)
         metrics.differences = comparison.counts()
-        try await record(metrics.differences.isEmpty ? nil : comparison)
+        if !metrics.differences.isEmpty { try await record(comparison) }
         assert(Failpoint.reach("compare.recorded"))
         let total = metrics.differences.values.reduce(0, +)
         context.log(
@@ -63,7 +62,11 @@ actor StoreComparison {
         var listing = Listing()
         do {
             try await withThrowingTaskGroup(of: BothSides.self) { [storeRun] sides in
-                sides.addTask { .listed(try await storeRun.list(day: day)) }
+                sides.addTask {
+                    let listing = try await storeRun.list(day: day)
+                    await storeRun.targetGate.recordSuccess()
+                    return .listed(listing)
+                }
                 sides.addTask { .offered(try await reader.read()) }
                 for try await side in sides {
                     switch side {

@@ -24,7 +24,8 @@ actor StoreSync {
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
-        case .listOnly: return try await verify(earlier.id, staged: earlier.staged(), day: day, metricsSoFar: earlier.metrics)
+        case .listOnly:
+            return try await verify(earlier.id, staged: earlier.staged(), in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
         case .listThenResend: return try await settle(earlier, day: day)
         case .send: return try await send(earlier, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
@@ -147,10 +148,12 @@ actor StoreSync {
             throw postponed
         }
         assert(Failpoint.reach("sync.uploaded"))
+        // The listing is asked for while SENT is written.
+        async let listing = storeRun.listing(day: day)
         try await campaigns.sent(id, receipt: receipt)
         assert(Failpoint.reach("sync.sent"))
         context.log(.info, "campaign \(id) uploaded: HTTP \(receipt.httpStatus)")
-        return try await verify(id, staged: staged, day: day, metricsSoFar: metricsSoFar)
+        return try await verify(id, staged: staged, in: await listing, metricsSoFar: metricsSoFar)
     }
 
     /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
@@ -171,7 +174,7 @@ actor StoreSync {
         let staged = try campaign.staged()
         let lines = staged.lines
         do {
-            let listed = try await storeRun.list(day: day)
+            let listed = try await storeRun.listing(day: day).get()
             let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
             guard isShown else { return nil }
         } catch let failure as PartnerFailure where !options.requiresVerification && !failure.isRetryable {
@@ -183,11 +186,13 @@ actor StoreSync {
         return try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics)
     }
 
-    private func verify(_ id: Int64, staged: StagedProducts, day: String, metricsSoFar: JSONValue?) async throws -> JSONValue {
+    private func verify(
+        _ id: Int64, staged: StagedProducts, in listing: Result<Listing, any Error>, metricsSoFar: JSONValue?
+    ) async throws -> JSONValue {
         let lines = staged.lines
         let problem: RunError
         do {
-            let listed = try await storeRun.list(day: day)
+            let listed = try listing.get()
             let missing = Self.missing(lines, in: listed)
             if missing == 0 { return try await finish(id, staged: staged, count: lines.count, metricsSoFar: metricsSoFar) }
             problem = RunError(
@@ -208,9 +213,10 @@ actor StoreSync {
     }
 
     private func finish(_ id: Int64, staged: StagedProducts, count: Int, metricsSoFar: JSONValue?) async throws -> JSONValue {
+        async let isNoted: Void = storeRun.targetGate.recordSuccess()
         try await campaigns.verified(id, products: staged)
         assert(Failpoint.reach("sync.verified"))
-        await storeRun.targetGate.recordSuccess()
+        await isNoted
         context.log(.info, "campaign \(id) verified: all \(count) lines are listed; the store's products were swapped")
         metrics.uploaded = count
         metrics.verified = count

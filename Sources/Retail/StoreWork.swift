@@ -84,7 +84,9 @@ package struct StoreWork: Sendable {
     /// The store of a child and its partners. A store or partner that cannot be worked with is a permanent `RunError` that names it.
     func open(_ storeID: Int, _ choice: StoreChoice, _ context: RunContext) async throws -> StoreRun {
         let directory = RetailDirectory(pool: context.pool)
-        guard let store = try await directory.stores([storeID])[storeID] else {
+        // The row's integrations, for its limits and the store's lock count for them; a row made by hand has none.
+        let rows = try await directory.rows(store: storeID, source: context.run.sourceID, target: context.run.targetID)
+        guard let store = rows.store else {
             throw RunError(code: "STORE_UNKNOWN", message: "there is no store with id \(storeID)", isRetryable: false)
         }
         guard store.isActive else {
@@ -94,10 +96,9 @@ package struct StoreWork: Sendable {
         guard store.config.objectValue != nil else {
             throw RunError(code: "STORE_CONFIG", message: "the config of store \(store.name) cannot be read; mend it", isRetryable: false)
         }
-        // The row's integrations, for its limits and the store's lock count for them; a row made by hand has none.
         let source = try await directory.integration(
-            id: context.run.sourceID, named: store.config["source"]?.stringValue ?? choice.source, type: "RP")
-        let target = try await directory.integration(id: context.run.targetID, named: choice.target, type: "CRESCEVENDAS")
+            rows.source, orNamed: store.config["source"]?.stringValue ?? choice.source, type: "RP")
+        let target = try await directory.integration(rows.target, orNamed: choice.target, type: "CRESCEVENDAS")
         let zoneName = store.config["time_zone"]?.stringValue ?? context.configuration.timeZone
         guard let zone = try? TimeZoneRules(named: zoneName) else {
             throw RunError(
@@ -129,6 +130,11 @@ struct StoreRun: Sendable {
     /// What the target lists for the store on a local day.
     func list(day: String) async throws -> Listing {
         try await target.list(registration: store.registration, day: day, gate: targetGate)
+    }
+
+    /// The same, for who goes on with something else meanwhile.
+    func listing(day: String) async -> Result<Listing, any Error> {
+        do { return .success(try await list(day: day)) } catch { return .failure(error) }
     }
 }
 
