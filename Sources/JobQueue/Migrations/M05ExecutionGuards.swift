@@ -39,7 +39,7 @@ extension Migration {
               IF FOUND AND NEW.params = '{}' AND NEW.store_id IS NULL AND NEW.source_id = 0 AND NEW.target_id = 0 AND NEW.status = 'PENDING'
                   AND NEW.attempt = 0 AND NEW.rescues = 0 AND NEW.rescued_from IS NULL AND NEW.failures = 0 AND NEW.token = 0 AND NEW.worker IS NULL
                   AND NEW.started_at IS NULL AND NEW.finished_at IS NULL AND NEW.attempt_outcome IS NULL AND NEW.created_at = now()
-                  AND NEW.parent_id IS NULL AND NEW.trigger <> 'PARENT' AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
+                  AND NEW.parent_id IS NULL AND NEW.trigger IN ('MANUAL', 'SCHEDULE', 'RETRY') AND NEW.dedupe_key IS NULL AND NEW.max_attempts > 0 AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
                   AND substring(uuid_send(NEW.id) FROM 1 FOR 5) = substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3 FOR 5) THEN
                 RETURN NEW;
               ELSIF NOT FOUND THEN
@@ -56,6 +56,12 @@ extension Migration {
                   PERFORM refuse('created_at', 'it is written by the database; leave it out');
                 ELSIF NEW.parent_id IS NOT NULL OR NEW.trigger = 'PARENT' THEN
                   PERFORM refuse('parent_id', 'children are made by their parent; leave the column out');
+                ELSIF NEW.trigger IS NULL OR NEW.trigger NOT IN ('MANUAL', 'SCHEDULE', 'RETRY') THEN
+                  PERFORM refuse('trigger', 'it is SCHEDULE, MANUAL or RETRY; leave the column out');
+                ELSIF length(NEW.dedupe_key) NOT BETWEEN 1 AND 500 THEN
+                  PERFORM refuse('dedupe_key', 'it has 1 to 500 characters, or is null');
+                ELSIF NEW.max_attempts < 1 THEN
+                  PERFORM refuse('max_attempts', 'it is at least 1; left out, it is the job''s');
                 ELSIF get_byte(uuid_send(NEW.id), 6) >> 4 <> 7 OR abs(extract(epoch FROM uuid_v7_time(NEW.id) - now())) > 86400 THEN
                   PERFORM refuse('id', 'it is made by the database; leave it out');
                 ELSIF abs(extract(epoch FROM uuid_v7_time(NEW.id) - clock_timestamp())) > 0.25 AND EXISTS (SELECT FROM job_finished WHERE id = NEW.id) THEN

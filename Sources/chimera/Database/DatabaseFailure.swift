@@ -93,7 +93,6 @@ private enum Constraints {
         "notification_channels_name_check": name,
         "notification_channels_type_check": "type: it must be TELEGRAM, EMAIL or WEBHOOK",
         "notification_channels_config_check": object,
-        "job_executions_params_check": "params: it must be a JSON object such as {\"store_ids\": [7]}",
     ]
 
     static func sentence(for constraint: String) -> String? { sentences[constraint] }
