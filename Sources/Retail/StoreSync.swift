@@ -25,7 +25,8 @@ actor StoreSync {
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
         case .listOnly:
-            return try await verify(earlier.id, staged: earlier.staged(), in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
+            return try await verify(
+                earlier.id, staged: earlier.staged(), in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
         case .listThenResend: return try await settle(earlier, day: day)
         case .send: return try await send(earlier, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))

@@ -83,7 +83,8 @@ struct CopyTests {
             var generator = SeededGenerator()
             print("amounts by CHIMERA_SEED=\(generator.seed)")
             let edges: [Int64] = [0, 1, 50, 99, 100, 101, 999_999, 1_000_000, 1_000_001, 9_999_999_999, 10_000_000_000, 999_999_999_999]
-            let amounts = edges + (0..<200).map { _ in Int64.random(in: 0...999_999_999_999, using: &generator) >> Int64.random(in: 0...39) }
+            let amounts =
+                edges + (0..<200).map { _ in Int64.random(in: 0...999_999_999_999, using: &generator) >> Int64.random(in: 0...39) }
             var copy = CopyBinary()
             for (place, amount) in amounts.enumerated() {
                 copy.beginRow(fields: 5)
@@ -95,9 +96,13 @@ struct CopyTests {
             }
             copy.end()
             let pieces = copy.bytes.map { [$0] }
-            #expect(try await database.pool.withConnection { try await $0.copyIn("COPY b FROM STDIN (FORMAT binary)", rows: pieces) } == amounts.count)
+            let copied = try await database.pool.withConnection { try await $0.copyIn("COPY b FROM STDIN (FORMAT binary)", rows: pieces) }
+            #expect(copied == amounts.count)
             let rows = try await database.pool.query(
-                "SELECT n, i, (amount * 100)::bigint AS amount, amount::text AS shown, t, (extract(epoch FROM at) * 1000000)::bigint AS at FROM b ORDER BY n")
+                """
+                SELECT n, i, (amount * 100)::bigint AS amount, amount::text AS shown, t, (extract(epoch FROM at) * 1000000)::bigint AS at
+                FROM b ORDER BY n
+                """)
             for (place, row) in rows.enumerated() {
                 let amount = amounts[place]
                 #expect(try row.get("n", as: Int.self) == place - 5 && row.get("i", as: Int64.self) == -amount, "\(amount)")

@@ -120,7 +120,8 @@ extension FuzzTarget {
     ) { text in
         if let read = try? StagedProducts(text: text) {
             let lines = read.lines
-            try require(try StagedProducts(text: read.text).products, equals: read.products, "what was read is written so that it is read again")
+            try require(
+                try StagedProducts(text: read.text).products, equals: read.products, "what was read is written so that it is read again")
             try require(lines.count, equals: text.utf8.count(where: { $0 == 0x0A }), "a line for every line")
             try require(lines.allSatisfy { $0.code >= 0 && $0.price.rawValue >= 0 && $0.limit >= 0 }, "nothing below zero")
         }
