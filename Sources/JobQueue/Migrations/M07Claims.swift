@@ -1,14 +1,11 @@
 extension Migration {
-    /// The end of both claims: the rows of `c` begin, in its order, under the token and from the moment of `t`. In one statement with what
-    /// finds them: a second one costs a job that is claimed alone a quarter of a millisecond.
+    /// The end of both claims: the rows of `c`, which are locked, begin in its order under the token of `t`. In one statement with what finds
+    /// them: a second one costs a job that is claimed alone a quarter of a millisecond. By their places in the table, so that no plan can choose
+    /// another way, whatever the planner believes of the table.
     private static let beginClaimed = #"""
-        r AS MATERIALIZED (
-          SELECT array_agg(q.id ORDER BY q.id) AS ids, array_agg(q.place ORDER BY q.id) AS places
-          FROM (SELECT c.id, row_number() OVER () AS place FROM c) AS q
-        )
         UPDATE job_live AS l SET status = 'RUNNING', attempt = l.attempt + 1, token = (SELECT t.token FROM t), worker = claimer,
-          started_at = (SELECT t.moment FROM t) + (SELECT r.places FROM r)[width_bucket(l.id, (SELECT r.ids FROM r))] * interval '1 microsecond'
-        WHERE l.id = ANY ((SELECT r.ids FROM r)::uuid[])
+          started_at = clock_timestamp()
+        FROM c WHERE l.ctid = c.place
         RETURNING l.id, l.token, l.job_config_id, l.attempt, l.max_attempts, nullif(l.params::text, '{}'), l.parent_id, l.store_id,
           l.registration, l.source_id, l.target_id, l.scheduled_for, l.priority, l.run_at, l.retry_of, l.gated, l.failures;
         """#
@@ -108,22 +105,24 @@ extension Migration {
               RETURN admitted;
             END $$;
 
-            -- What others do about runs that a claim began, in the same transaction: a migration above the queue may replace it.
-            CREATE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+            -- What others do about runs that a claim began, in the same transaction: a migration above the queue may replace it. Gives whether they did
+            -- anything. It is called by the claim alone, under the claim's settings.
+            CREATE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN false; END $$;
 
             -- Takes up to `batch` due rows for a worker whose lease holds. Rows of a deleted job, and ungated ones of a paused or limited job, come from a
             -- transaction that did not see its change: `gate_stragglers` sees to them. Rows at or before the watermark (the last key claimed) are not looked
             -- at: a held snapshot leaves dead entries there, 0.26 µs each for every claim. Plan settings: without statistics the
-            -- planner sorts the whole table, 200 ms a claim instead of 3. And no join: after a VACUUM that found next to no rows it takes the
+            -- planner sorts the whole table, 200 ms a claim instead of 3. And no join by id: after a VACUUM that found next to no rows it takes the
             -- table for empty and would look at all of it for each of them, 8 s a claim with 30,000 due. Nor are plans made anew for the first five calls of
-            -- every session: they come out the same, and making them took four fifths of a claim under limits. `started_at` keeps the queue's order.
+            -- every session: they come out the same, and making them took four fifths of a claim under limits. `started_at` keeps the queue's order, for
+            -- rows begin one after the other.
             CREATE FUNCTION claim_executions(claimer uuid, batch int, with_gated boolean, after_priority smallint, after_run_at timestamptz, after_id uuid)
             RETURNS TABLE (id uuid, token bigint, job_config_id int, attempt int, max_attempts int, params text, parent_id uuid, store_id int,
               registration text, source_id int, target_id int, scheduled_for timestamptz, priority smallint, run_at timestamptz, retry_of uuid, gated boolean, failures int)
             LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' SET enable_sort = off SET enable_bitmapscan = off
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             #variable_conflict use_column
-            DECLARE holds_lease boolean; has_gated boolean; through uuid[] := '{}';
+            DECLARE holds_lease boolean; has_gated boolean; is_told boolean; through uuid[] := '{}';
             BEGIN
               SELECT EXISTS (SELECT FROM workers AS w WHERE w.id = claimer AND w.lease_until > clock_timestamp()),
                 with_gated AND EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated)
@@ -135,35 +134,35 @@ extension Migration {
               END IF;
               IF through = '{}' THEN
                 RETURN QUERY
-                WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token, clock_timestamp() AS moment),
+                WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 c AS MATERIALIZED (
-                  SELECT p.id FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
+                  SELECT p.ctid AS place FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
                     AND (p.priority, p.run_at, p.id) > (after_priority, after_run_at, after_id)
                     AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
                       WHERE j.is_gated OR j.deleted_at IS NOT NULL))
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
-                ),
+                )
                 \#(beginClaimed)
               ELSE
                 RETURN QUERY
-                WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token, clock_timestamp() AS moment),
+                WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 open AS MATERIALIZED (
-                  SELECT p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
+                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
                     AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
                       WHERE j.is_gated OR j.deleted_at IS NOT NULL))
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 ),
                 admitted AS MATERIALIZED (
-                  SELECT p.id, p.priority, p.run_at FROM job_live AS p WHERE p.id = ANY (through) AND p.status = 'PENDING'
+                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE p.id = ANY (through) AND p.status = 'PENDING'
                   ORDER BY p.id FOR UPDATE SKIP LOCKED
                 ),
                 c AS MATERIALIZED (
-                  SELECT u.id FROM (SELECT * FROM open UNION ALL SELECT * FROM admitted) AS u ORDER BY u.priority, u.run_at, u.id LIMIT batch
-                ),
+                  SELECT u.place FROM (SELECT * FROM open UNION ALL SELECT * FROM admitted) AS u ORDER BY u.priority, u.run_at, u.id LIMIT batch
+                )
                 \#(beginClaimed)
               END IF;
               IF FOUND THEN
-                PERFORM executions_claimed(claimer, currval('lease_token'));
+                is_told := executions_claimed(claimer, currval('lease_token'));   -- as an expression: PERFORM would run a query
               END IF;
             END $$;
 

@@ -22,15 +22,27 @@ extension Migration {
             SELECT FROM job_notifications AS r JOIN notification_channels AS k ON k.id = r.notification_channel_id AND k.deleted_at IS NULL
             WHERE r.job_config_id = j.id));
 
-        -- START. Costs every claim one look at a small table.
-        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        -- START. As long as nobody ever asked for it no claim runs a query for it: then a sequence has no value yet, whose values no transaction
+        -- takes back.
+        CREATE SEQUENCE start_wishes;
+        CREATE FUNCTION note_start_wish() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
-          IF EXISTS (SELECT FROM job_notifications WHERE on_start) THEN
-            INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event)
-            SELECT c.channel_id, l.id, l.job_config_id, 'START' FROM job_live AS l JOIN job_channels AS c ON c.job_config_id = l.job_config_id AND c.on_start
-            WHERE l.status = 'RUNNING' AND l.worker = claimer AND l.token = claim_token AND l.attempt = 1 AND l.parent_id IS NULL
-            ORDER BY l.id, c.channel_id ON CONFLICT DO NOTHING;
+          PERFORM nextval('start_wishes');
+          RETURN NULL;
+        END $$;
+        CREATE TRIGGER note_start_wish AFTER INSERT OR UPDATE ON job_notifications FOR EACH ROW WHEN (NEW.on_start) EXECUTE FUNCTION note_start_wish();
+        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN
+          IF pg_sequence_last_value('start_wishes') IS NULL THEN
+            RETURN false;
+          ELSIF NOT EXISTS (SELECT FROM job_notifications WHERE on_start) THEN
+            RETURN false;
           END IF;
+          INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event)
+          SELECT c.channel_id, l.id, l.job_config_id, 'START' FROM job_live AS l JOIN job_channels AS c ON c.job_config_id = l.job_config_id AND c.on_start
+          WHERE l.status = 'RUNNING' AND l.worker = claimer AND l.token = claim_token AND l.attempt = 1 AND l.parent_id IS NULL
+          ORDER BY l.id, c.channel_id ON CONFLICT DO NOTHING;
+          RETURN FOUND;
         END $$;
 
         -- Takes a job's failures away and gives the execution among `ended` that is its first success since; null: there is none. Failures of
@@ -136,7 +148,10 @@ extension Migration {
         DROP FUNCTION tell_schedule_problem;
         CREATE OR REPLACE FUNCTION executions_to_tell(low uuid, high uuid) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT false $$;
         CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
-        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+        CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN false; END $$;
+        DROP TRIGGER note_start_wish ON job_notifications;
+        DROP FUNCTION note_start_wish;
+        DROP SEQUENCE start_wishes;
         DROP FUNCTION take_recovery;
         DROP VIEW job_channels;
         DROP TABLE job_failures;
