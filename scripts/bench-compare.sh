@@ -28,8 +28,7 @@ run_compare() {
     local workers=$1 stores=$2 products=$3 execution status
     sql -c 'DELETE FROM workers' -c CHECKPOINT
     start_workers "$workers"
-    execution=$(sql -c "SELECT enqueue_job('compare-data')")
-    await_end "$execution" || fail "the comparison did not end within ten minutes." worker-1
+    run_to_end "SELECT id FROM job_configurations WHERE name = 'compare-data'" || fail "the comparison did not end within ten minutes." worker-1
     seconds=$(sql -c "SELECT round(extract(epoch FROM finished_at - created_at), 3) FROM job_executions WHERE id = '$execution'")
     end_workers "$workers"
     status=$(sql -c "

@@ -2,7 +2,8 @@
 # Sourced by bench: syncs of many stores against curl reading the same pages, and of one large store.
 [[ -n ${root-} ]] || source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
-# Runs one sync of all stores by $1 workers; sets seconds, cpu, peak. Everything must have been published.
+# Runs one sync of all stores by $1 workers; sets seconds (from the first store's start, a login before its first request, to the last one's
+# verification), whole_seconds (from the INSERT to the parent's end), cpu, peak. Everything must have been published.
 run_sync() {
     local workers=$1 stores=$2 products=$3 concurrency=$4 execution status
     fresh_database
@@ -10,9 +11,11 @@ run_sync() {
     configure_partners "$concurrency" 1000000 >/dev/null
     sql -c "INSERT INTO job_configurations (name, job_type, time_zone) VALUES ('sync-products', 'SYNC_PRODUCTS', '$zone')"
     start_workers "$workers"
-    execution=$(sql -c 'INSERT INTO job_executions (job_config_id) SELECT id FROM job_configurations RETURNING id')
-    await_end "$execution" || fail "the sync did not end within ten minutes." worker-1
-    seconds=$(sql -c "SELECT round(extract(epoch FROM finished_at - created_at), 3) FROM job_executions WHERE id = '$execution'")
+    run_to_end 'SELECT id FROM job_configurations' || fail "the sync did not end within ten minutes." worker-1
+    IFS=$'\t' read -r seconds whole_seconds < <(sql -c "
+        SELECT round(extract(epoch FROM (SELECT max(verified_at) FROM campaigns)
+            - (SELECT min(started_at) FROM job_executions WHERE parent_id = '$execution')), 3), round(extract(epoch FROM finished_at - created_at), 3)
+        FROM job_executions WHERE id = '$execution'")
     end_workers "$workers"
     status=$(sql -c "
         SELECT e.status = 'SUCCESS' AND (e.metrics #>> '{products,fetched}')::int = $stores * $products
@@ -23,21 +26,22 @@ run_sync() {
     [[ $status == t ]] || fail "the sync is not complete: $(sql -c "SELECT status, metrics, error_details FROM job_executions WHERE id = '$execution'")" worker-1
 }
 
-# Waits for an execution's end, ten minutes at most, in one session: a client started for every look would cost as much as three stores.
-await_end() {
-    sql -c "
+# Runs the job whose id the query $1 gives and waits for its end, ten minutes at most, in one session: a client started for every look would
+# cost as much as three stores. Sets execution.
+run_to_end() {
+    execution=$(sql -c "INSERT INTO job_executions (job_config_id) $1 RETURNING id" -c "
         DO \$\$ BEGIN
           FOR look IN 1..6000 LOOP
-            IF EXISTS (SELECT FROM job_executions WHERE id = '$1' AND status IN ('SUCCESS', 'FAILED', 'CANCELLED')) THEN RETURN; END IF;
+            IF NOT EXISTS (SELECT FROM job_live) THEN RETURN; END IF;
             COMMIT;
             PERFORM pg_sleep(0.1);
           END LOOP;
           RAISE 'it goes on';
-        END \$\$" 2>/dev/null
+        END \$\$")
 }
 
 bench_sync() {
-    local stores=50 products=2000 parallel=8 round latency
+    local stores=50 products=2000 parallel=8 round places latency
     start_sandbox --stores $stores --products $products --latency-ms 5 || fail "the sandbox does not start." sandbox
     say "sync: collects the pages' addresses"
     collect_pages
@@ -46,6 +50,7 @@ bench_sync() {
         say "sync: round $round of $rounds, two workers"
         run_sync 2 $stores $products $parallel
         add sync_seconds "$seconds"
+        add sync_whole_seconds "$whole_seconds"
         add sync_peak_megabytes "$peak"
         add sync_cpu_per_10000 "$(calculate "$cpu / ($stores * $products / 10000)" %.3f)"
         say "sync: round $round of $rounds, curl"
@@ -54,8 +59,16 @@ bench_sync() {
     done
     say "sync: parses a page again and again"
     parse_page
+    # One round each tells what fewer places and the partner's distance do.
+    for places in 1 2 4; do
+        say "sync: $places at a time, two workers"
+        run_sync 2 $stores $products $places
+        add "sync_seconds_by_$places" "$seconds"
+        say "sync: $places at a time, curl"
+        run_curl $places
+        add "sync_curl_seconds_by_$places" "$seconds"
+    done
     stop sandbox || true
-    # One round each tells what the partner's distance does.
     for latency in 0 50; do
         start_sandbox --stores $stores --products $products --latency-ms $latency || fail "the sandbox does not start." sandbox
         retarget_pages
@@ -74,20 +87,25 @@ bench_sync() {
 
 | | median | spread |
 |---|---|---|
-| two workers, INSERT to the parent's end | $(calculate "$(median sync_seconds)") s | $(spread sync_seconds) |
+| two workers, from the first store's start to the last one's verification | $(calculate "$(median sync_seconds)") s | $(spread sync_seconds) |
 | curl, the same pages | $(calculate "$(median sync_curl_seconds)") s | $(spread sync_curl_seconds) |
 | ratio | **$(ratio sync_seconds sync_curl_seconds)** | |
-| latency 0 ms, one round: two workers, curl, ratio | $(latency_row 0) | |
-| latency 50 ms, one round: the same | $(latency_row 50) | |
+| the same from the INSERT to the parent's end | $(calculate "$(median sync_whole_seconds)") s | $(spread sync_whole_seconds) |
+| 1 store at a time, one round: two workers, curl, ratio | $(round_row by_1) | |
+| 2 at a time | $(round_row by_2) | |
+| 4 at a time | $(round_row by_4) | |
+| latency 0 ms, 8 at a time | $(round_row at_0_ms) | |
+| latency 50 ms, 8 at a time | $(round_row at_50_ms) | |
 | peak RSS of the larger worker | $(median sync_peak_megabytes) MB | $(spread sync_peak_megabytes %.1f) |
 | CPU of both workers, 10,000 products | $(calculate "$(median sync_cpu_per_10000)" %.3f) s | $(spread sync_cpu_per_10000 %.3f) |
 | pages parsed into typed products on one core | $(calculate "$(median sync_parsed_megabytes_per_second)" %.0f) MB/s | |
 TABLE
 }
 
-latency_row() {
-    printf '%s s, %s s, %s' "$(calculate "$(median "sync_seconds_at_$1_ms")")" "$(calculate "$(median "sync_curl_seconds_at_$1_ms")")" \
-        "$(ratio "sync_seconds_at_$1_ms" "sync_curl_seconds_at_$1_ms")"
+# Both figures of one round, and their ratio.
+round_row() {
+    printf '%s s, %s s, %s' "$(calculate "$(median "sync_seconds_$1")")" "$(calculate "$(median "sync_curl_seconds_$1")")" \
+        "$(ratio "sync_seconds_$1" "sync_curl_seconds_$1")"
 }
 
 # The first page of the first store, as often as it goes within two seconds, the network left out.
@@ -106,7 +124,7 @@ bench_store() {
     for ((round = 1; round <= rounds; round++)); do
         say "store: round $round of $rounds"
         run_sync 1 1 $products 4
-        add store_seconds "$seconds"
+        add store_seconds "$whole_seconds"
         add store_peak_megabytes "$peak"
         add store_cpu_seconds "$cpu"
     done
