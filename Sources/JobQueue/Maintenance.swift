@@ -55,16 +55,16 @@ package struct Maintenance: Sendable {
     @discardableResult
     private func rescue() async throws -> Int {
         try await followClock()
-        var rescued = 0
+        var (rescued, ended) = (0, 0)
         var last: ExecutionID? = Watermark.start.id
         while let page = last {
             let row = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch, after: page)).first
             rescued += try row?.get("rescued", as: Int.self) ?? 0
+            ended += try row?.get("ended", as: Int.self) ?? 0
             last = try row?.getIfPresent("last_id")
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
-        // A run whose row such a transaction has locked is taken back in the next round.
-        let ended = try await pool.query(QueueStatements.endLostTransactions).first?.get("ended", as: Int.self) ?? 0
+        // A run whose row such a transaction had locked is taken back in the next round.
         if ended > 0 { logger.warning("transactions of lost workers were ended", ["sessions": "\(ended)"]) }
         return rescued
     }
