@@ -48,10 +48,12 @@ import Testing
             let start = ContinuousClock.now
             for _ in 0..<4 { try await gate.admit() }
             #expect(ContinuousClock.now - start >= .milliseconds(280))
+            let before = try await shop.text("SELECT clock_timestamp()::text")
             try await PartnerGate(integration: club, context: context, mayPostpone: true, breakers: BreakerMemory()).admit()
             #expect(
                 try await shop.text(
-                    "SELECT next_request_at > now() + interval '1.5 s' FROM integration_state WHERE integration_id = \(club.id)") == "t")
+                    "SELECT next_request_at >= \(before)::timestamptz + interval '2 s' FROM integration_state WHERE integration_id = \(club.id)"
+                ) == "t")
             for _ in 0..<50 {
                 try await PartnerGate(integration: rp, context: context, mayPostpone: true, breakers: BreakerMemory()).admit()
             }
