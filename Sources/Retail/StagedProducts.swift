@@ -116,7 +116,7 @@ private struct StagedReader {
         return SelectedProduct(line: line, name: name, barcode: barcode)
     }
 
-    /// A field's text and the tab behind it; a tab inside one is escaped.
+    /// A field's text and the tab behind it; a tab inside one is escaped, and NUL stands in none.
     private mutating func field() -> String? {
         var text: [UInt8] = []
         while !isAtEnd, bytes[place] != UInt8(ascii: "\n") {
@@ -127,6 +127,7 @@ private struct StagedReader {
             case UInt8(ascii: "\\"):
                 guard let escaped = escapedByte() else { return nil }
                 text.append(escaped)
+            case 0: return nil
             default: text.append(byte)
             }
         }

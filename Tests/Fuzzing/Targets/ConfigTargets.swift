@@ -116,6 +116,7 @@ extension FuzzTarget {
             "7\tNAME\t789\t10.50\t8.90\t10\n", "7\t\t\t0.01\t0.00\t1\n8\ta\\tb\t\t1.00\t0.50\t2\n", "", "\n",
             "7\tNAME\t789\t10.5\t8.90\t10\n",
             "9223372036854775807\t\t\t92233720368547758.07\t0.00\t2147483648\n", "7\tNAME\t789\t10.50\t8.90\t10", "-7\t\t\t1.00\t1.00\t1\n",
+            "7\tNAM\0E\t789\t10.50\t8.94\t14\n",
         ]
     ) { text in
         if let read = try? StagedProducts(text: text) {

@@ -20,6 +20,8 @@ extension FuzzTarget {
                     zoneFile(changes: [], offsets: [0], rule: "EST5EDT,M3.2.0,M11.1.0"),
                     zoneFile(changes: [(-1 << 59, 1), (1 << 59, 0)], offsets: [93_599, -93_599], rule: "EST5EDT,M3.2.0,M11.1.0"),
                     zoneFile(changes: [(253_402_300_700, 1)], offsets: [93_599, -93_599], rule: "AAA-24BBB24,0/-167,365/167"),
+                    // No rule; what stands behind it is nobody's.
+                    zoneFile(changes: [(0, 0), (1_000_000_000, 1)], offsets: [-10_800, 3600], rule: "\nEST5EDT,M3.2.0,M11.1.0"),
                     Array("TZif".utf8), Array(repeating: 0xFF, count: 60), [],
                 ]
         },
@@ -83,11 +85,9 @@ extension FuzzTarget {
 
     /// Beyond the last change of the file its last line decides: where it has daylight time, or the file no change.
     private static func checkRule(of bytes: [UInt8], _ table: ZoneTable) throws {
-        let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
-        guard lines.count >= 3, bytes.last == 0x0A, bytes.starts(with: "TZif2".utf8),
-            let rule = ReferenceZone(String(decoding: lines[lines.count - 2], as: UTF8.self))
-        else { return }
-        guard let last = lastChange(in: bytes), last < 64_000_000_000, rule.hasDaylightTime || last == noChange else { return }
+        guard bytes.starts(with: "TZif2".utf8) else { return }
+        let (last, line) = secondBlock(of: bytes)
+        guard let rule = ReferenceZone(line), last < 64_000_000_000, rule.hasDaylightTime || last == noChange else { return }
         for year in [2150, 2151, 2152, 2996, 2999, 3400, 9000] {
             guard let newYear = SlowDate.seconds(year: year, month: 1, day: 1), newYear > last + 800 * 86_400 else { continue }
             for day in stride(from: 3, to: 363, by: 45) {
@@ -98,17 +98,20 @@ extension FuzzTarget {
         }
     }
 
-    /// The last time of a file's second block.
-    private static func lastChange(in bytes: [UInt8]) -> Int? {
+    /// The last time of a file's second block, and the line behind it.
+    private static func secondBlock(of bytes: [UInt8]) -> (last: Int, line: String) {
         func counts(_ start: Int) -> [Int] {
             (0..<6).map { field in bytes[start + 20 + field * 4..<start + 24 + field * 4].reduce(0) { $0 << 8 | Int($1) } }
         }
-        let first = counts(0)
-        let start = 44 + first[3] * 5 + first[4] * 6 + first[5] + first[2] * 8 + first[1] + first[0]
-        let count = counts(start)[3]
-        guard count > 0 else { return noChange }
-        let time = bytes[start + 44 + (count - 1) * 8..<start + 44 + count * 8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return max(noChange + 1, Int(bitPattern: UInt(time)))
+        func length(_ counts: [Int], time: Int) -> Int {
+            44 + counts[3] * (time + 1) + counts[4] * 6 + counts[5] + counts[2] * (time + 4) + counts[1] + counts[0]
+        }
+        let start = length(counts(0), time: 4)
+        let second = counts(start)
+        let line = bytes[(start + length(second, time: 8) + 1)...].prefix { $0 != 0x0A }
+        guard second[3] > 0 else { return (noChange, String(decoding: line, as: UTF8.self)) }
+        let time = bytes[(start + 44 + (second[3] - 1) * 8)...].prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return (max(noChange + 1, Int(bitPattern: UInt(time))), String(decoding: line, as: UTF8.self))
     }
 
     /// 1900, before which rules say nothing.
