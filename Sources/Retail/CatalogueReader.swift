@@ -21,7 +21,6 @@ actor CatalogueReader<Kept: Sendable> {
     /// Gives what was kept, in the order of the pages, and lets go of it. Throws `PartnerFailure`, `RunError`.
     func read() async throws -> [Kept] {
         try await run.source.readProducts(unit: try run.store.unit(), gate: run.sourceGate) { [self] page in try await take(page) }
-        await run.sourceGate.recordSuccess()
         run.context.log(
             .info, "read \(selection.fetched) products, accepted \(selection.acceptedCount)",
             ["rejected": selection.rejectedDocument])

@@ -56,14 +56,18 @@ struct RetailDirectory: Sendable {
         return Dictionary(uniqueKeysWithValues: stores.map { ($0.id, $0) })
     }
 
-    /// A store and two integrations by their ids, active or not; nil: there is none of this id.
+    /// A store and two integrations by their ids, active or not; nil: there is none of this id. And the database's clock, in Unix seconds.
     func rows(
         store: Int, source: Int, target: Int
-    ) async throws -> (store: Store?, source: IntegrationRow?, target: IntegrationRow?) {
+    ) async throws -> (store: Store?, source: IntegrationRow?, target: IntegrationRow?, now: Int64) {
         let rows = try await pool.queries([
             RetailStatements.stores(ids: [store]), RetailStatements.integration(id: source), RetailStatements.integration(id: target),
+            RetailStatements.now,
         ])
-        return try (rows[0].first.map(Store.init), rows[1].first.map(IntegrationRow.init), rows[2].first.map(IntegrationRow.init))
+        return try (
+            rows[0].first.map(Store.init), rows[1].first.map(IntegrationRow.init), rows[2].first.map(IntegrationRow.init),
+            rows[3].first?.get("now") ?? 0
+        )
     }
 
     /// The integration that a row named by its id, else by name or type as `integration(named:type:)`. One that is inactive is a permanent

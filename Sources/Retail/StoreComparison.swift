@@ -19,7 +19,7 @@ actor StoreComparison {
     func run() async throws -> JSONValue {
         // Whatever an earlier attempt recorded is not what this one will find.
         if context.run.attempt > 1 { try await record(nil) }
-        let day = storeRun.zone.local(at: try await storeRun.campaigns.now()).date.description
+        let day = storeRun.day
         let published = try await published(day: day)
         let (offered, listing) = try await readBothSides(day: day, quantityLimit: published.quantityLimit)
         metrics.listed = listing.lines.count
@@ -67,7 +67,11 @@ actor StoreComparison {
                     await storeRun.targetGate.recordSuccess()
                     return .listed(listing)
                 }
-                sides.addTask { .offered(try await reader.read()) }
+                sides.addTask {
+                    let lines = try await reader.read()
+                    await storeRun.sourceGate.recordSuccess()
+                    return .offered(lines)
+                }
                 for try await side in sides {
                     switch side {
                     case .offered(let lines): offered = lines

@@ -20,7 +20,7 @@ actor StoreSync {
 
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`.
     func run() async throws -> JSONValue {
-        let day = storeRun.zone.local(at: try await campaigns.now()).date.description
+        let day = storeRun.day
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
@@ -44,8 +44,10 @@ actor StoreSync {
         metrics.uploaded = 0
         metrics.verified = 0
         let products = try await readProducts()
+        async let isNoted: Void = storeRun.sourceGate.recordSuccess()
         let lines = products.map(\.line)
         let baseline = try await campaigns.baseline(day: day, lines: lines)
+        await isNoted
         let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
         switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
         case .publish: break

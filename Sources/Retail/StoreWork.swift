@@ -107,7 +107,7 @@ package struct StoreWork: Sendable {
                 isRetryable: false)
         }
         return StoreRun(
-            store: store, zone: zone, context: context, source: try partners.source(source),
+            store: store, zone: zone, day: zone.local(at: rows.now).date.description, context: context, source: try partners.source(source),
             sourceGate: PartnerGate(integration: source, context: context, mayPostpone: false, breakers: breakers),
             target: try partners.target(target),
             targetGate: PartnerGate(integration: target, context: context, mayPostpone: true, breakers: breakers),
@@ -120,6 +120,8 @@ struct StoreRun: Sendable {
     let store: Store
     /// The store's own, else the job's.
     let zone: TimeZoneRules
+    /// The local day on which the run began.
+    let day: String
     let context: RunContext
     let source: any ProductSource
     let sourceGate: PartnerGate
