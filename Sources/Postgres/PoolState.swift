@@ -175,8 +175,11 @@ struct PoolState {
         attempts = max(attempts, 0)
         opening += attempts
         let opens = Array(repeating: Action.open, count: attempts)
-        guard failures == 0, missing > attempts, let next = waiters.first(where: { now - $0.since < Self.patience }) else { return opens }
-        return opens + armRetry(after: now.duration(to: next.since + Self.patience))
+        // After a failure the end of an attempt on its way looks again.
+        guard missing > attempts, failures == 0 || opening == 0,
+            let next = waiters.first(where: { now - $0.since < Self.patience })
+        else { return opens }
+        return opens + armRetry(after: now.duration(to: max(next.since + Self.patience, notBefore ?? now)))
     }
 
     private mutating func armRetry(after delay: Duration) -> [Action] {

@@ -119,6 +119,26 @@ struct PoolStateTests {
         #expect(opens(state.retry(now: now + .milliseconds(60))) == 0)
     }
 
+    @Test("an attempt at one more than usual that failed takes nobody's patience away who comes later")
+    func patienceAfterFailure() {
+        var state = PoolState(maximum: 8, usual: 3)
+        var now = start
+        for _ in 0..<4 { _ = state.acquire(Answer(), deadline: start + .seconds(30), now: now) }
+        for _ in 0..<3 { _ = state.opened(Session(configuration), now: now) }
+        now += PoolState.patience
+        #expect(opens(state.retry(now: now)) == 1)
+        let delay = retryDelay(state.openFailed(lost, now: now, jitter: 0).actions)
+        #expect(delay == .milliseconds(50))
+        // A connection comes back and serves the one who waited: the retry finds nobody.
+        _ = state.giveBack(Session(configuration), now: now)
+        now += .milliseconds(50)
+        #expect(state.retry(now: now).isEmpty && state.waiting == 0)
+        now += .seconds(60)
+        #expect(retryDelay(state.acquire(Answer(), deadline: now + .seconds(30), now: now).actions) == PoolState.patience)
+        now += PoolState.patience
+        #expect(opens(state.retry(now: now)) == 1)
+    }
+
     @Test("what lies idle is closed after a minute, the oldest first")
     func trimming() {
         var state = PoolState(maximum: 4, usual: 4)

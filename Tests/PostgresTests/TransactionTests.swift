@@ -147,17 +147,87 @@ struct TransactionTests {
         }
     }
 
-    @Test("R21: a connection cut around COMMIT: commitUnknown, and the row tells what became of it", arguments: [true, false])
-    func commitCut(isForwarded: Bool) async throws {
+    /// The two ways to say what a transaction does.
+    enum Form: CaseIterable {
+        case body, statements
+
+        func run(_ statement: SQL, on pool: PostgresPool) async throws {
+            switch self {
+            case .body: try await pool.transaction { _ = try await $0.query(statement) }
+            case .statements: #expect(try await pool.transaction(of: [statement, "SELECT 1"]) != nil)
+            }
+        }
+    }
+
+    @Test("statements in one go: they stand when the last one gives a row; nothing does when it gives none, or one of them fails")
+    func ofStatements() async throws {
+        try await TestDatabase.withDatabase { database in
+            try await withPool(database.url, maximum: 1) { pool in
+                _ = try await pool.query("CREATE TABLE t (a int CHECK (a > 0))")
+                let commits = Counter()
+                func run(_ statements: [SQL]) async throws -> [PostgresRows]? {
+                    try await pool.transaction(of: statements) { commits.increment() }
+                }
+                let rows = try await run(["INSERT INTO t VALUES (1)", "SELECT a FROM t"])
+                #expect(rows?.map(\.count) == [0, 1] && rows?.last?.first?["a"] == "1" && commits.value == 1)
+                #expect(try await run(["INSERT INTO t VALUES (2)", "SELECT a FROM t WHERE a = 7"]) == nil && commits.value == 1)
+                let error = try await databaseError {
+                    _ = try await run(["INSERT INTO t VALUES (3)", "INSERT INTO t VALUES (0)", "SELECT 1"])
+                }
+                #expect(error.sqlState == "23514" && commits.value == 1)
+                #expect(try await pool.query("SELECT a FROM t").map { $0["a"] } == ["1"], "and the connection is of use")
+                let task = Task {
+                    withUnsafeCurrentTask { $0?.cancel() }
+                    _ = try await run(["INSERT INTO t VALUES (4)", "SELECT 1"])
+                }
+                await #expect(throws: (any Error).self) { try await task.value }
+                #expect(try await pool.value("SELECT count(*) FROM t", as: Int.self) == 1 && commits.value == 1)
+            }
+        }
+    }
+
+    @Test("statements in one go that fail for ever are given up after five runs; one that fails once is repeated with those before it")
+    func repeatedStatements() async throws {
+        try await TestDatabase.withDatabase { database in
+            _ = try await database.pool.query("CREATE TABLE t (a int)")
+            _ = try await database.pool.query("CREATE SEQUENCE runs")
+            let fails: SQL = "DO $$ BEGIN IF nextval('runs') < 3 THEN RAISE SQLSTATE '40001'; END IF; END $$"
+            #expect(try await database.pool.transaction(of: ["INSERT INTO t VALUES (1)", fails, "SELECT 1"]) != nil)
+            #expect(try await database.pool.value("SELECT count(*) FROM t", as: Int.self) == 1)
+            #expect(try await database.pool.value("SELECT last_value FROM runs", as: Int.self) == 3)
+            _ = try await database.pool.query("ALTER SEQUENCE runs MINVALUE -100 RESTART WITH -100")
+            let error = try await databaseError { _ = try await database.pool.transaction(of: [fails, "SELECT 1"]) }
+            #expect(error.kind == .serialization)
+            #expect(try await database.pool.value("SELECT last_value FROM runs", as: Int.self) == -96, "five runs")
+        }
+    }
+
+    @Test("questions in one go are answered one by one; one that fails ends them, and those before it stand")
+    func questions() async throws {
+        try await TestDatabase.withDatabase { database in
+            try await withPool(database.url, maximum: 1) { pool in
+                _ = try await pool.query("CREATE TABLE t (a int)")
+                let rows = try await pool.queries(["INSERT INTO t VALUES (1), (2)", "SELECT a FROM t", "SELECT 5 AS a WHERE false"])
+                #expect(rows.map(\.count) == [0, 2, 0])
+                let error = try await databaseError {
+                    _ = try await pool.queries(["INSERT INTO t VALUES (3)", "SELECT 1/0", "INSERT INTO t VALUES (4)"])
+                }
+                #expect(error.sqlState == "22012")
+                #expect(try await pool.query("SELECT a FROM t ORDER BY a").map { $0["a"] } == ["1", "2", "3"])
+            }
+        }
+    }
+
+    @Test(
+        "R21: a connection cut around COMMIT: commitUnknown, and the row tells what became of it", arguments: [true, false], Form.allCases)
+    func commitCut(isForwarded: Bool, form: Form) async throws {
         try await TestDatabase.withDatabase { database in
             _ = try await database.pool.query("CREATE TABLE t (a int)")
             let proxy = try TCPProxy(to: database.port)
             try await withPool(database.url(port: proxy.port)) { pool in
                 _ = try await pool.query("SELECT 1")
                 proxy.cutOnce(isForwarded ? .after("COMMIT") : .before("COMMIT"))
-                let error = try await databaseError {
-                    try await pool.transaction { _ = try await $0.query("INSERT INTO t VALUES (1)") }
-                }
+                let error = try await databaseError { try await form.run("INSERT INTO t VALUES (1)", on: pool) }
                 #expect(proxy.cutsMade == 1)
                 #expect(error.kind == .commitUnknown)
                 let expected = isForwarded ? 1 : 0
@@ -168,8 +238,9 @@ struct TransactionTests {
         }
     }
 
-    @Test("R21: terminations at random moments: what was told to be committed is there, and nothing is there twice")
-    func randomCuts() async throws {
+    @Test(
+        "R21: terminations at random moments: what was told to be committed is there, and nothing is there twice", arguments: Form.allCases)
+    func randomCuts(form: Form) async throws {
         let seed = UInt64.random(in: 1...UInt64.max)
         print("seed \(seed)")
         var generator = SeededGenerator(seed: seed)
@@ -182,7 +253,7 @@ struct TransactionTests {
                 for index in 0..<150 {
                     let cut = after(.microseconds(Int.random(in: 0...3000, using: &generator))) { proxy.cutAll() }
                     do {
-                        try await pool.transaction { _ = try await $0.query("INSERT INTO t VALUES (\(index))") }
+                        try await form.run("INSERT INTO t VALUES (\(index))", on: pool)
                         committed.insert(index)
                     } catch let error as PostgresError {
                         #expect(error.isWorthReconnecting || error.kind == .commitUnknown, "\(error)")
