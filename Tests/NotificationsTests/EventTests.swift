@@ -78,6 +78,22 @@ import Testing
         }
     }
 
+    @Test("a wish for START counts, too, that came by replication or was loaded as if it had")
+    func replicatedWish() async throws {
+        try await Outbox.withDatabase { outbox in
+            let job = try await outbox.addJob()
+            let channel = try await outbox.addChannel("c")
+            try await outbox.pool.transaction { transaction in
+                try await transaction.script("SET LOCAL session_replication_role = replica")
+                _ = try await transaction.query(
+                    "INSERT INTO job_notifications (job_config_id, notification_channel_id, on_start) VALUES (\(job), \(channel), true)")
+            }
+            try await outbox.enqueue(job)
+            _ = try await outbox.claim(try await outbox.addWorker())
+            #expect(try await outbox.deliveries() == ["c START PENDING"])
+        }
+    }
+
     @Test("START is raised once, by the first claim; interruptions and retries raise nothing, nor does a cancellation")
     func startOnce() async throws {
         try await Outbox.withDatabase { outbox in

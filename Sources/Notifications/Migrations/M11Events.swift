@@ -31,6 +31,8 @@ extension Migration {
           RETURN NULL;
         END $$;
         CREATE TRIGGER note_start_wish AFTER INSERT OR UPDATE ON job_notifications FOR EACH ROW WHEN (NEW.on_start) EXECUTE FUNCTION note_start_wish();
+        -- Also for rows that come by replication, or are loaded as if they did: a sequence does not come along.
+        ALTER TABLE job_notifications ENABLE ALWAYS TRIGGER note_start_wish;
         CREATE OR REPLACE FUNCTION executions_claimed(claimer uuid, claim_token bigint) RETURNS boolean LANGUAGE plpgsql AS $$
         BEGIN
           IF pg_sequence_last_value('start_wishes') IS NULL THEN
