@@ -155,17 +155,9 @@ enum QueueStatements {
     static let sweepParents: SQL = "SELECT sweep_parents()"
     static let expireWaits: SQL = "SELECT expire_waits()"
 
-    /// One page of lost runs, behind the last one of the page before. Then ends transactions that lost workers left open: a worker that is
-    /// stopped in one keeps its locks, also the row of the run that somebody is to take over, and the server waits for it. A worker's sessions
-    /// bear its id at the end of their name; what it begins when it is back is left alone.
+    /// One page of lost runs, behind the last one of the page before; and how many transactions of lost workers were ended.
     static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {
-        """
-        SELECT rescued, last_id::text, (
-          SELECT count(pg_terminate_backend(a.pid)) FROM workers AS w JOIN pg_stat_activity AS a ON right(a.application_name, 36) = w.id::text
-          WHERE is_lease_over(w.lease_until, w.lease) AND a.xact_start < w.lease_until
-            AND a.datname = current_database() AND a.usename = current_user
-        ) AS ended FROM rescue_executions(\(batch), \(last)::uuid)
-        """
+        "SELECT rescued, last_id::text, end_lost_transactions() AS ended FROM rescue_executions(\(batch), \(last)::uuid)"
     }
 
     static let isHouseworkDue: SQL = "SELECT is_housework_due() AS is_due"

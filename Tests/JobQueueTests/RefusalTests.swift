@@ -195,6 +195,40 @@ import Testing
         }
     }
 
+    @Test("an execution that has ended is told from outside by its fields: what they may not become is refused by hand, too")
+    func endedExecutions() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, params: #"{"secret": 1}"#)
+            try await queue.run("UPDATE job_executions SET status = 'CANCELLED'")
+            for (field, change) in [
+                ("params", "params = '[7]'"), ("params", "params = NULL"), ("trigger", "trigger = 'CRON'"),
+                ("max_attempts", "max_attempts = 0"), ("dedupe_key", "dedupe_key = ''"), ("status", "status = 'PENDING'"),
+                ("status", "status = 'FAILED', params = '7'"),
+            ] {
+                let error = try await queue.refusal("UPDATE job_executions SET \(spliced(change))")
+                #expect(error.message.hasPrefix("\(field): "), "\(change): \(error)")
+            }
+            try await queue.run("UPDATE job_executions SET params = '{}'")
+            #expect(try await queue.number("SELECT count(*) FROM job_finished WHERE params = '{}' AND status = 'CANCELLED'") == 1)
+        }
+    }
+
+    @Test("who enqueues what is there already, by its key, wakes nobody")
+    func knownKeys() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.addJob("once")
+            try await queue.run("SELECT setval('last_wake', 1)")
+            let first = try await queue.text("SELECT enqueue_job('once', dedupe_key => 'k')")
+            #expect(try await queue.number("SELECT last_value FROM last_wake") > 1)
+            try await queue.run("SELECT setval('last_wake', 1)")
+            #expect(try await queue.text("SELECT enqueue_job('once', dedupe_key => 'k')") == first)
+            #expect(try await queue.number("SELECT last_value FROM last_wake") == 1)
+            _ = try await queue.text("SELECT enqueue_job('once', run_at => now() + interval '1 hour')")
+            #expect(try await queue.number("SELECT last_value FROM last_wake") == 1, "nor who enqueues for later")
+        }
+    }
+
     @Test("names are unique among what is not deleted")
     func names() async throws {
         try await Queue.withDatabase { queue in

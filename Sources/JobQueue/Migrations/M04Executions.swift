@@ -5,7 +5,7 @@ extension Migration {
         up: #"""
             CREATE SEQUENCE lease_token;   -- only grows; a run's writes hold while its row carries the token of its claim
 
-            -- What may stand here is checked where rows begin and are changed by hand (migration 5): a CHECK is read from its text by every statement.
+            -- What may stand here is checked where rows begin, and where they are changed by hand (migration 5): a CHECK is read from its text by every statement.
             CREATE TABLE job_executions (
               id uuid NOT NULL DEFAULT uuid_v7(),
               job_config_id int NOT NULL,

@@ -96,7 +96,8 @@ extension Migration {
             CREATE TRIGGER refuse_insert BEFORE INSERT ON job_finished FOR EACH ROW
               WHEN (coalesce(current_setting('chimera.internal', true), '') NOT IN ('on', 'moving')) EXECUTE FUNCTION refuse_finished_insert();
 
-            -- One NOTIFY a statement at most, and none when nothing is due: begin_execution says so in chimera.wakes.
+            -- One NOTIFY a statement at most, and none when nothing was due: begin_execution says so in chimera.wakes, also of a row that then met its
+            -- dedupe_key.
             CREATE SEQUENCE last_wake;
             CREATE FUNCTION wake_workers() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE moment bigint;
@@ -146,12 +147,20 @@ extension Migration {
             CREATE TRIGGER guard_update BEFORE UPDATE ON job_live FOR EACH ROW
               WHEN (current_setting('chimera.internal', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION guard_live_update();
 
+            -- Ends come by INSERT, so that what is asked here costs none of them.
             CREATE FUNCTION guard_finished_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
+              IF NEW.status IS NOT DISTINCT FROM OLD.status THEN
+                PERFORM refuse(CASE WHEN jsonb_typeof(NEW.params) IS DISTINCT FROM 'object' THEN 'params' WHEN NEW.max_attempts IS DISTINCT FROM OLD.max_attempts
+                  THEN 'max_attempts' WHEN NEW.trigger IS DISTINCT FROM OLD.trigger THEN 'trigger' ELSE 'dedupe_key' END,
+                  format('execution %s has ended; params stay an object, and trigger, max_attempts and dedupe_key what they are', OLD.id));
+              END IF;
               PERFORM refuse('status', format('execution %s ended %s and cannot be made %s; retry_execution makes a new one', OLD.id, OLD.status, coalesce(NEW.status, 'null')));
               RETURN NULL;
             END $$;
-            CREATE TRIGGER guard_update BEFORE UPDATE ON job_finished FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status)
+            CREATE TRIGGER guard_update BEFORE UPDATE ON job_finished FOR EACH ROW
+              WHEN ((NEW.status, NEW.trigger, NEW.max_attempts, NEW.dedupe_key) IS DISTINCT FROM (OLD.status, OLD.trigger, OLD.max_attempts, OLD.dedupe_key)
+                OR jsonb_typeof(NEW.params) IS DISTINCT FROM 'object')
               EXECUTE FUNCTION guard_finished_update();
 
             CREATE FUNCTION guard_live_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -249,6 +249,17 @@ extension Migration {
               RETURN NEXT;
             END $$;
 
+            -- Ends transactions that lost workers left open: a worker that is stopped in one keeps its locks, also the row of the run that somebody is to
+            -- take over, and the server waits for it. A worker's sessions bear its id at the end of their name; what it begins when it is back is
+            -- left alone. It looks at the leases of now, not of the calling statement's begin. Gives how many.
+            CREATE FUNCTION end_lost_transactions() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              RETURN (SELECT count(pg_terminate_backend(a.pid)) FROM workers AS w
+                JOIN pg_stat_activity AS a ON right(a.application_name, 36) = w.id::text
+                WHERE is_lease_over(w.lease_until, w.lease) AND a.xact_start < w.lease_until
+                  AND a.datname = current_database() AND a.usename = current_user);
+            END $$;
+
             -- A worker whose lease had ended renewed it: it was not lost (the database was away, a network, a suspension), so what was rescued from
             -- it does not count towards quarantine.
             CREATE FUNCTION forgive_rescues(returned uuid) RETURNS void LANGUAGE sql SET search_path FROM CURRENT
@@ -277,7 +288,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, rescue_executions, take_back, return_executions, move_to_pending, finish_executions, end_parents,
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, end_lost_transactions, rescue_executions, take_back, return_executions, move_to_pending, finish_executions, end_parents,
               archive_executions, move_to_finished, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;

@@ -1,7 +1,8 @@
 extension Migration {
     /// The end of both claims: the rows of `c`, which are locked, begin in its order under the token of `t`. In one statement with what finds
     /// them: a second one costs a job that is claimed alone a quarter of a millisecond. By their places in the table, so that no plan can choose
-    /// another way, whatever the planner believes of the table.
+    /// another way, whatever the planner believes of the table. A row that somebody changed between the statement's snapshot and its lock has moved,
+    /// and is left for the next look from the start, like one that was locked.
     private static let beginClaimed = #"""
         UPDATE job_live AS l SET status = 'RUNNING', attempt = l.attempt + 1, token = (SELECT t.token FROM t), worker = claimer,
           started_at = clock_timestamp()

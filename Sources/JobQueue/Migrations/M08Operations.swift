@@ -23,11 +23,14 @@ extension Migration {
                 PERFORM refuse('priority', format('%s is outside -32768 to 32767', enqueue_job.priority));
               END IF;
               LOOP
-                INSERT INTO job_executions (job_config_id, params, run_at, priority, dedupe_key)
-                VALUES (job, coalesce(enqueue_job.params, '{}'), coalesce(enqueue_job.run_at, now()), enqueue_job.priority, enqueue_job.dedupe_key)
-                ON CONFLICT DO NOTHING RETURNING id INTO made;
-                IF made IS NULL THEN
+                -- First: an INSERT that meets its key wakes the workers for nothing.
+                IF enqueue_job.dedupe_key IS NOT NULL THEN
                   SELECT id INTO made FROM job_live AS l WHERE l.job_config_id = job AND l.dedupe_key = enqueue_job.dedupe_key;
+                END IF;
+                IF made IS NULL THEN
+                  INSERT INTO job_executions (job_config_id, params, run_at, priority, dedupe_key)
+                  VALUES (job, coalesce(enqueue_job.params, '{}'), coalesce(enqueue_job.run_at, now()), enqueue_job.priority, enqueue_job.dedupe_key)
+                  ON CONFLICT DO NOTHING RETURNING id INTO made;
                 END IF;
                 IF made IS NOT NULL THEN
                   RETURN made;
