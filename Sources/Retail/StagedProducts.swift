@@ -110,7 +110,7 @@ private struct StagedReader {
 
     mutating func product() -> SelectedProduct? {
         guard let code = number(until: "\t"), let name = field(), let barcode = field(), let price = cents(), let finalPrice = cents(),
-            let limit = number(until: "\n")
+            let limit = number(until: "\n"), limit <= Int32.max
         else { return nil }
         let line = CampaignLine(code: code, price: price, finalPrice: finalPrice, limit: Int(limit))
         return SelectedProduct(line: line, name: name, barcode: barcode)

@@ -122,9 +122,10 @@ actor StoreSync {
 
     /// Sends a campaign as an earlier attempt stored it; a new one is under way from the moment that it is recorded.
     private func send(_ campaign: StoredCampaign, day: String, isFirst: Bool) async throws -> JSONValue {
+        let staged = try campaign.staged()
         try await campaigns.uploadBegins(campaign.id)
         return try await upload(
-            campaign.id, body: Array(campaign.body.utf8), staged: campaign.staged(), day: day, isFirst: isFirst,
+            campaign.id, body: Array(campaign.body.utf8), staged: staged, day: day, isFirst: isFirst,
             metricsSoFar: campaign.metrics)
     }
 
