@@ -26,7 +26,7 @@ run_sync() {
     [[ $status == t ]] || fail "the sync is not complete: $(sql -c "SELECT status, metrics, error_details FROM job_executions WHERE id = '$execution'")" worker-1
 }
 
-# Runs the job whose id the query $1 gives and waits for its end, ten minutes at most, in one session: a client started for every look would
+# Runs the job whose id the query $1 gives and waits until nothing is live, ten minutes at most, in one session: a client started for every look would
 # cost as much as three stores. Sets execution.
 run_to_end() {
     execution=$(sql -c "INSERT INTO job_executions (job_config_id) $1 RETURNING id" -c "

@@ -67,32 +67,27 @@ struct reading {
         return {target, uint32_t(written), CJSON_STRING};
     }
 
+    /// Walks an object or a list; adds how many members or elements it has.
+    template <typename Container> static error_code count(simdjson_result<Container> found, uint32_t &total) {
+        Container container;
+        if (auto error = std::move(found).get(container)) { return error; }
+        for (auto each : container) {
+            if (auto error = each.error()) { return error; }
+            total++;
+        }
+        return SUCCESS;
+    }
+
     error_code cell(ondemand::value &value, bool counting, cjson_cell &out) {
         std::string_view token = value.raw_json_token();
         switch (token.empty() ? '\0' : token[0]) {
         case '"': out = text(trimmed(token)); return SUCCESS;
-        case '{': {
+        case '{':
             out = {nullptr, 0, CJSON_OBJECT};
-            if (!counting) { return SUCCESS; }
-            ondemand::object members;
-            if (auto error = value.get_object().get(members)) { return error; }
-            for (auto member : members) {
-                if (auto error = member.error()) { return error; }
-                out.length++;
-            }
-            return SUCCESS;
-        }
-        case '[': {
+            return counting ? count(value.get_object(), out.length) : SUCCESS;
+        case '[':
             out = {nullptr, 0, CJSON_LIST};
-            if (!counting) { return SUCCESS; }
-            ondemand::array elements;
-            if (auto error = value.get_array().get(elements)) { return error; }
-            for (auto element : elements) {
-                if (auto error = element.error()) { return error; }
-                out.length++;
-            }
-            return SUCCESS;
-        }
+            return counting ? count(value.get_array(), out.length) : SUCCESS;
         default: break;
         }
         token = trimmed(token);

@@ -51,7 +51,8 @@ extension Migration {
               IF FOUND AND NEW.params = '{}' AND NEW.store_id IS NULL AND NEW.source_id = 0 AND NEW.target_id = 0 AND NEW.status = 'PENDING'
                   AND NEW.attempt = 0 AND NEW.rescues = 0 AND NEW.rescued_from IS NULL AND NEW.failures = 0 AND NEW.token = 0 AND NEW.worker IS NULL
                   AND NEW.started_at IS NULL AND NEW.finished_at IS NULL AND NEW.attempt_outcome IS NULL AND NEW.created_at = now()
-                  AND NEW.parent_id IS NULL AND NEW.trigger IN ('MANUAL', 'SCHEDULE', 'RETRY') AND NEW.dedupe_key IS NULL AND NEW.max_attempts > 0 AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
+                  AND NEW.parent_id IS NULL AND NEW.trigger IN ('MANUAL', 'SCHEDULE', 'RETRY') AND NEW.dedupe_key IS NULL AND NEW.max_attempts > 0
+                  AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
                   AND substring(uuid_send(NEW.id) FROM 1 FOR 5) = substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3 FOR 5) THEN
                 RETURN NEW;
               ELSIF NOT FOUND THEN
