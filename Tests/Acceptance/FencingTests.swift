@@ -14,6 +14,7 @@ import Testing
     @Test("R02: a worker frozen past its lease changes nothing after another one finished, and goes on with other work")
     func frozenUntilTheEnd() async throws {
         try await Rig.with(Self.slowSync) { rig in
+            try await rig.sandbox.setFaults(["rp-silence:1x"])
             let sleeper = try rig.worker(Self.lease)
             let id = try await rig.trigger()
             try await freeze(sleeper, rig)
@@ -39,6 +40,7 @@ import Testing
     @Test("R03: a worker that wakes while the second attempt runs does not finish it, feed it or fail it")
     func frozenUntilTheSecondAttempt() async throws {
         try await Rig.with(Self.slowSync) { rig in
+            try await rig.sandbox.setFaults(["rp-silence:1x"])
             let sleeper = try rig.worker(Self.lease)
             let id = try await rig.trigger()
             try await freeze(sleeper, rig)
@@ -63,6 +65,7 @@ import Testing
     @Test("systemd's order, SIGTERM and then SIGCONT, to a frozen worker: it leaves with 0 and changes nothing")
     func stoppedWhileFrozen() async throws {
         try await Rig.with(Self.slowSync) { rig in
+            try await rig.sandbox.setFaults(["rp-silence:1x"])
             let sleeper = try rig.worker(Self.lease + ["--grace", "5"])
             let id = try await rig.trigger()
             try await freeze(sleeper, rig)
@@ -81,11 +84,10 @@ import Testing
         try await Rig.with(Self.slowSync) { rig in
             let port = try #require(URLComponents(string: rig.url)?.port)
             let proxy = try TCPProxy(to: port)
+            try await rig.sandbox.setFaults(["rp-silence:1x"])
             let deaf = try rig.worker(Self.lease, url: rig.url.replacingOccurrences(of: ":\(port)/", with: ":\(proxy.port)/"))
             let id = try await rig.trigger()
-            try await eventually(within: .seconds(30), "the first pages") {
-                try await rig.sandbox.state().pageRequests(of: rig.sandbox.registration(1)) >= 2
-            }
+            try await Self.pageIsAskedFor(rig)
             proxy.set(.blackHole)
             _ = try await deaf.line(containing: "runs are stopped and handed back", within: .seconds(20))
             let asked = try await rig.sandbox.state().requestCount
@@ -106,14 +108,18 @@ import Testing
         }
     }
 
-    /// Stops the worker in the middle of the pages and waits until its lease is over.
+    /// Stops the worker while it waits for a page, which RP never sends, and waits until its lease is over.
     private func freeze(_ worker: RunningProgram, _ rig: Rig) async throws {
-        try await eventually(within: .seconds(30), "the third page") {
-            try await rig.sandbox.state().pageRequests(of: rig.sandbox.registration(1)) >= 3
-        }
+        try await Self.pageIsAskedFor(rig)
         worker.signal(SIGSTOP)
         try await eventually(within: .seconds(30), "the end of the lease") {
             try await rig.value("SELECT bool_and(lease_until < clock_timestamp()) AS value FROM workers")
+        }
+    }
+
+    private static func pageIsAskedFor(_ rig: Rig) async throws {
+        try await eventually(within: .seconds(30), "a call for a page") {
+            try await rig.sandbox.state().pageRequests(of: rig.sandbox.registration(1)) >= 1
         }
     }
 
