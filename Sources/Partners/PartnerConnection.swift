@@ -66,8 +66,15 @@ struct PartnerConnection: Sendable {
     /// The first half of `exchange`: the answer, whatever it says. It has to be judged, for only then is the gate told.
     func send(_ request: HTTPRequest, purpose: String, gate: any RequestGate) async throws -> HTTPResponse {
         try await gate.admit()
+        return try await response(to: client.begin(request), purpose: purpose, gate: gate) { _ in }.0
+    }
+
+    /// Likewise for a request that was let through and begun, with what `body` makes of the answer on the transfers' thread.
+    func response<Made: Sendable>(
+        to exchange: HTTPExchange, purpose: String, gate: any RequestGate, making body: @escaping @Sendable (HTTPResponse) -> Made
+    ) async throws -> (HTTPResponse, Made) {
         do throws(HTTPFailure) {
-            return try await client.send(request)
+            return try await exchange.response(making: body)
         } catch {
             if error.kind == .cancelled { throw CancellationError() }
             let failure = failure(error, purpose: purpose)

@@ -11,12 +11,22 @@ package struct RPSource: ProductSource {
     private let logger: Logger
     private let reader = RPPageReader()
 
+    /// A call for a page, on its way.
+    private struct PageCall: Sendable {
+        /// The code that the page follows.
+        let cursor: Int64
+        let token: String
+        let exchange: HTTPExchange
+    }
+
     /// An answer to the call for a page, not judged yet.
     private struct PageAnswer: Sendable {
         let response: HTTPResponse
         /// It must not be shown, should the partner repeat it.
         let token: String
         let purpose: String
+        /// The call for the page behind it, which went out when this one was whole.
+        let next: PageCall?
     }
 
     /// Takes an integration of type RP; throws a permanent failure that names the field when its configuration is wrong.
@@ -55,36 +65,35 @@ package struct RPSource: ProductSource {
 
     /// Reads all products of a unit; see `ProductSource`.
     ///
-    /// The next page is asked for behind the last code that stands in the answer's text, before this page is parsed. A page that turns out
-    /// to end elsewhere has its next one asked for again, and from then on every page is parsed first.
+    /// The next page is asked for behind the last code that stands in the answer's text, the moment that the answer is whole. A page that turns
+    /// out to end elsewhere has its next one asked for again, and from then on every page is parsed first.
     package func readProducts(
         unit: String, gate: any RequestGate, receive: @Sendable ([OfferedProduct]) async throws -> Void
     ) async throws {
         var cursor = PageCursor(maximumPages: configuration.maximumPages)
         var asksAhead = true
-        var page = try await askForPage(unit: unit, after: 0, token: nil, gate: gate)
+        var page = try await askForPage(unit: unit, after: 0, token: nil, gate: gate, ahead: cursor)
         while true {
-            let token = page.token
-            let guess = asksAhead ? cursor.plausible(RPPageReader.lastCode(in: page.response.body)) : nil
-            let (next, answer) = try await withThrowingTaskGroup(of: PageAnswer.self) { requests -> (Int64?, PageAnswer?) in
-                func ask(after code: Int64) {
-                    requests.addImmediateTask { try await askForPage(unit: unit, after: code, token: token, gate: gate) }
-                }
-                if let guess { ask(after: guess) }
-                let products = try await judge(page, gate: gate)
-                page.response.body.discard()
-                guard let next = try advance(&cursor, over: products, unit: unit) else { return (nil, nil) }
-                if guess == nil { ask(after: next) }
-                let isWrongGuess = guess != nil && guess != next
-                if isWrongGuess {
-                    asksAhead = false
-                    requests.cancelAll()
-                }
-                try await receive(products)
-                return (next, isWrongGuess ? nil : try await requests.next())
+            var next = page.next
+            defer { next?.exchange.cancel() }
+            let products = try await judge(page, gate: gate)
+            page.response.body.discard()
+            guard let end = try advance(&cursor, over: products, unit: unit) else { break }
+            if let wrong = next, wrong.cursor != end {
+                wrong.exchange.cancel()
+                next = nil
+                asksAhead = false
             }
-            guard let next else { break }
-            if let answer { page = answer } else { page = try await askForPage(unit: unit, after: next, token: token, gate: gate) }
+            let (token, ahead) = (page.token, asksAhead ? cursor : nil)
+            if let call = next {
+                try await receive(products)
+                next = nil
+                page = try await askForPage(unit: unit, after: end, token: token, gate: gate, ahead: ahead, begun: call)
+            } else {
+                async let answer = askForPage(unit: unit, after: end, token: token, gate: gate, ahead: ahead)
+                try await receive(products)
+                page = try await answer
+            }
         }
         logger.debug("read all products", ["unit": unit, "pages": "\(cursor.pageCount)"])
     }
@@ -100,24 +109,40 @@ package struct RPSource: ProductSource {
     }
 
     /// What RP answers to the call for a page, to be judged. `known`: the token that the page before was read with; nil: the shared one.
-    /// A token that RP refuses is renewed once.
-    private func askForPage(unit: String, after cursor: Int64, token known: String?, gate: any RequestGate) async throws -> PageAnswer {
+    /// A token that RP refuses is renewed once. `ahead`: where the page begins, if the next one is to be asked for when this one is whole.
+    /// `begun`: the call is on its way already.
+    private func askForPage(
+        unit: String, after cursor: Int64, token known: String?, gate: any RequestGate, ahead: PageCursor? = nil, begun: PageCall? = nil
+    ) async throws -> PageAnswer {
         let token: String
         if let known { token = known } else { token = try await currentToken(gate: gate) }
-        if let answer = try await requestPage(unit: unit, after: cursor, token: token, gate: gate) { return answer }
+        func request(_ token: String) async throws -> PageAnswer? {
+            try await gate.admit()
+            return try await answer(to: call(unit: unit, after: cursor, token: token), unit: unit, gate: gate, ahead: ahead)
+        }
+        let first =
+            if let begun { try await answer(to: begun, unit: unit, gate: gate, ahead: ahead) } else { try await request(token) }
+        if let first { return first }
         guard case .login = configuration.authentication else { throw refused(unit: unit, after: cursor) }
-        let fresh = try await renew(refused: token, gate: gate)
-        if let answer = try await requestPage(unit: unit, after: cursor, token: fresh, gate: gate) { return answer }
+        if let second = try await request(try await renew(refused: token, gate: gate)) { return second }
         throw refused(unit: unit, after: cursor)
     }
 
-    /// Nil when the token was refused.
-    private func requestPage(unit: String, after cursor: Int64, token: String, gate: any RequestGate) async throws -> PageAnswer? {
+    private func call(unit: String, after cursor: Int64, token: String) -> PageCall {
         let headers = [(name: configuration.tokenHeader, value: token), (name: "Accept", value: "application/json")]
         let request = connection.request(.get, configuration.pagePath(unit: unit, after: cursor), headers: headers)
-        let purpose = Self.purpose(unit: unit, after: cursor)
-        let response = try await connection.send(request, purpose: purpose, gate: gate)
-        guard response.status == 401 else { return PageAnswer(response: response, token: token, purpose: purpose) }
+        return PageCall(cursor: cursor, token: token, exchange: connection.client.begin(request))
+    }
+
+    /// Nil when the token was refused.
+    private func answer(to page: PageCall, unit: String, gate: any RequestGate, ahead: PageCursor?) async throws -> PageAnswer? {
+        let purpose = Self.purpose(unit: unit, after: page.cursor)
+        let (response, next) = try await connection.response(to: page.exchange, purpose: purpose, gate: gate) { response -> PageCall? in
+            guard let ahead, response.isSuccess, let code = ahead.plausible(RPPageReader.lastCode(in: response.body)), gate.admitsNow()
+            else { return nil }
+            return call(unit: unit, after: code, token: page.token)
+        }
+        guard response.status == 401 else { return PageAnswer(response: response, token: page.token, purpose: purpose, next: next) }
         await gate.record(nil)
         return nil
     }

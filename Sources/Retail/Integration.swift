@@ -28,6 +28,8 @@ package struct Integration: Sendable {
 package protocol RequestGate: Sendable {
     /// Returns when a request may be sent now; throws when the run no longer holds its lease, was cancelled, or the breaker is open.
     func admit() async throws
+    /// Whether a request may be sent at this very moment: like `admit`, for who cannot wait. False says only that `admit` is to be asked.
+    func admitsNow() -> Bool
     /// Tells how a request ended: `passing` is true for a failure that may pass (PARTNERS §3), nil for an answer the partner gave.
     func record(_ failure: PartnerFailure?) async
 }

@@ -18,11 +18,18 @@ struct PartnerGate: RequestGate {
     let mayPostpone: Bool
     let breakers: BreakerMemory
 
+    private var requestsPerMinute: Int? {
+        integration.config["max_requests_per_minute"]?.intValue ?? Self.defaultRequestsPerMinute[integration.type]
+    }
+
+    func admitsNow() -> Bool {
+        requestsPerMinute == nil && breakers.openFor(integration.id) == nil && (try? context.checkHold()) != nil
+    }
+
     func admit() async throws {
         try context.checkHold()
         if let openFor = breakers.openFor(integration.id) { throw Self.postponed(integration, openFor) }
-        let perMinute = integration.config["max_requests_per_minute"]?.intValue ?? Self.defaultRequestsPerMinute[integration.type]
-        if let perMinute {
+        if let perMinute = requestsPerMinute {
             try await waitForTurn(perMinute: perMinute)
             try context.checkHold()
         }

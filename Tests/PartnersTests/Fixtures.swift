@@ -15,6 +15,10 @@ final class OpenGate: RequestGate {
     var records: [PartnerFailure?] { log.withLock { $0.records } }
 
     func admit() async throws { log.withLock { $0.admitted += 1 } }
+    func admitsNow() -> Bool {
+        log.withLock { $0.admitted += 1 }
+        return true
+    }
     func record(_ failure: PartnerFailure?) async { log.withLock { $0.records.append(failure) } }
 }
 

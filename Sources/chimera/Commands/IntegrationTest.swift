@@ -76,5 +76,6 @@ private struct Sample: Sendable {
 /// Lets every request through: a test by hand counts for no limit.
 private struct OpenGate: RequestGate {
     func admit() async throws {}
+    func admitsNow() -> Bool { true }
     func record(_ failure: PartnerFailure?) async {}
 }
