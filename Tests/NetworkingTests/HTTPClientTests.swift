@@ -53,6 +53,34 @@ struct HTTPClientTests {
         #expect(server.connectionCount == 2)
     }
 
+    @Test("A request that is begun where an answer is whole goes out before anybody waits for it, over the same connection")
+    func following() async throws {
+        let server = RawServer { request, _ in RawServer.answer(request.target) }
+        let (client, url) = (client, server.url)
+        let (first, next) = try await client.begin(HTTPRequest(.get, url + "/1")).response { answer in
+            (client.begin(HTTPRequest(.get, url + "/2")), text(answer))
+        }
+        #expect(text(first) == "/1" && next.1 == "/1")
+        try await eventually { server.requests.map(\.target) == ["/1", "/2"] }
+        #expect(text(try await next.0.response()) == "/2", "it may have come before this")
+        #expect(server.connectionCount == 1)
+    }
+
+    @Test("A request that is begun and cancelled ends as cancelled, whoever waits for it")
+    func begunAndCancelled() async throws {
+        let isOver = DispatchSemaphore(value: 0)
+        defer { isOver.signal() }
+        let server = RawServer { connection in
+            _ = connection.readRequest()
+            isOver.wait()
+        }
+        let exchange = client.begin(HTTPRequest(.get, server.url))
+        try await eventually { server.requests.count == 1 }
+        exchange.cancel()
+        let failure = await #expect(throws: HTTPFailure.self) { try await exchange.response() }
+        #expect(failure?.kind == .cancelled && failure?.mayHaveArrived == true)
+    }
+
     @Test("A POST that got no answer is never repeated behind our back")
     func noSilentRepetition() async throws {
         let server = RawServer { connection in

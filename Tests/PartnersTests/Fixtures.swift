@@ -10,12 +10,19 @@ import Synchronization
 /// A gate that always opens and remembers what it was told.
 final class OpenGate: RequestGate {
     private let log = Mutex<(admitted: Int, records: [PartnerFailure?])>((0, []))
+    private let opensAtOnce: Bool
+
+    /// `opensAtOnce` false: only for who waits.
+    init(opensAtOnce: Bool = true) {
+        self.opensAtOnce = opensAtOnce
+    }
 
     var admitted: Int { log.withLock { $0.admitted } }
     var records: [PartnerFailure?] { log.withLock { $0.records } }
 
     func admit() async throws { log.withLock { $0.admitted += 1 } }
     func admitsNow() -> Bool {
+        guard opensAtOnce else { return false }
         log.withLock { $0.admitted += 1 }
         return true
     }

@@ -83,6 +83,49 @@ struct RPSourceTests {
         }
     }
 
+    @Test("Where a request has to wait for its turn, every page is asked for through the gate, and still while the one before is received")
+    func takingTurns() async throws {
+        let gate = OpenGate(opensAtOnce: false)
+        let asked = Mutex<[Int]>([])
+        let server = rpServer { request, _ in
+            let after = cursor(of: request)
+            asked.withLock { $0.append(after) }
+            return RawServer.answer(Fixture.page(after >= 3 ? [] : [Fixture.product(after + 1)]))
+        }
+        try await source(server).readProducts(unit: "001", gate: gate) { page in
+            let code = Int(page[0].code ?? 0)
+            try await eventually { asked.withLock { $0.contains(code) } }
+        }
+        #expect(asked.withLock { $0 } == [0, 1, 2, 3])
+        #expect(gate.admitted == 5 && gate.records.count == 5, "a login and four pages")
+    }
+
+    @Test("A page that cannot be received ends the next one's call, which went out before")
+    func refusedPage() async throws {
+        struct Refusal: Error {}
+        let isLeft = Mutex(false)
+        let server = RawServer { connection in
+            var isWaitedFor = false
+            while let request = connection.readRequest() {
+                if request.line.hasPrefix("POST") {
+                    connection.send(RawServer.answer(#"{"response":{"status":"ok","token":"tok"}}"#))
+                } else if cursor(of: request) == 0 {
+                    connection.send(RawServer.answer(Fixture.page([Fixture.product(5)])))
+                } else {
+                    isWaitedFor = true  // and gets no answer: the client's farewell ends the reading
+                }
+            }
+            if isWaitedFor { isLeft.withLock { $0 = true } }
+        }
+        await #expect(throws: Refusal.self) {
+            try await source(server).readProducts(unit: "001", gate: gate) { _ in
+                try await eventually { server.requests.contains { cursor(of: $0) == 5 } }
+                throw Refusal()
+            }
+        }
+        try await eventually { isLeft.withLock { $0 } }
+    }
+
     @Test("A page whose text ends in another product's code is followed by the right one, and the wrong one is asked for once at most")
     func wrongGuess() async throws {
         let server = rpServer { request, _ in

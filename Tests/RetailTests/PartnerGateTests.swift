@@ -126,6 +126,26 @@ import Testing
         }
     }
 
+    @Test("at once goes what needs no turn, while the breaker is closed and the lease holds")
+    func admissionAtOnce() async throws {
+        try await Shop.withDatabase { shop in
+            let rp = try await shop.addIntegration("rp", type: "RP")
+            let slow = try await shop.addIntegration("slow", type: "RP", config: #"{"max_requests_per_minute": 600}"#)
+            let club = try await shop.addIntegration("club", type: "CRESCEVENDAS")
+            let memory = BreakerMemory()
+            func gate(_ integration: IntegrationRow, holdsLease: Bool = true) -> PartnerGate {
+                PartnerGate(
+                    integration: integration, context: shop.context(store: 1, holdsLease: holdsLease), mayPostpone: false, breakers: memory)
+            }
+            #expect(gate(rp).admitsNow())
+            #expect(!gate(slow).admitsNow() && !gate(club).admitsNow())
+            #expect(!gate(rp, holdsLease: false).admitsNow())
+            await #expect(throws: LeaseLost.self) { try await gate(rp, holdsLease: false).admit() }
+            memory.open(rp.id, for: .seconds(30))
+            #expect(!gate(rp).admitsNow())
+        }
+    }
+
     @Test("a run that was cancelled sends nothing more")
     func cancelled() async throws {
         try await Shop.withDatabase { shop in

@@ -39,7 +39,7 @@ struct Shop: DatabaseFixture {
     }
 
     /// A run of a store that holds its lease.
-    func context(store: Int, token: Int64 = 1) -> RunContext {
+    func context(store: Int, token: Int64 = 1, holdsLease: Bool = true) -> RunContext {
         let run = ClaimedRun(
             id: "00000000-0000-7000-8000-000000000001", token: token, jobConfigID: 1, attempt: 1, maxAttempts: 3, paramsText: nil,
             parentID: nil,
@@ -52,7 +52,7 @@ struct Shop: DatabaseFixture {
         let lease = Lease(length: .seconds(600))
         lease.renewed(askedAt: MonotonicClock.now())
         return RunContext(
-            run: run, configuration: configuration, options: [:], pool: pool, lease: lease, term: Lease.Term(number: 1),
+            run: run, configuration: configuration, options: [:], pool: pool, lease: lease, term: Lease.Term(number: holdsLease ? 1 : 2),
             logWriter: ExecutionLogWriter(wakeup: Wakeup()), slotPause: SlotPause { _ = await Wakeup().wait(upTo: $0) })
     }
 }
