@@ -117,8 +117,9 @@ struct RPSourceTests {
             }
             if isWaitedFor { isLeft.withLock { $0 = true } }
         }
+        let patient = try source(server, ["request_timeout_seconds": 300, "low_speed_seconds": 300])
         await #expect(throws: Refusal.self) {
-            try await source(server).readProducts(unit: "001", gate: gate) { _ in
+            try await patient.readProducts(unit: "001", gate: gate) { _ in
                 try await eventually { server.requests.contains { cursor(of: $0) == 5 } }
                 throw Refusal()
             }
