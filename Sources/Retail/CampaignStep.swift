@@ -5,15 +5,15 @@ enum CampaignStep: Equatable {
     /// This very execution verified it and only its end was not recorded.
     case alreadyDone
     /// It was accepted: its later attempts only list.
-    case listOnly
+    case listOnly(StagedProducts)
     /// Its upload's fate is unknown: list first, then send the same body again.
-    case listThenResend
+    case listThenResend(StagedProducts)
     /// It was planned and surely not sent, and its start lies ahead: send it.
-    case send
-    /// It was surely never sent and is given up for the reason given; another is built.
+    case send(StagedProducts)
+    /// It was never sent, or nobody can tell any more what was; it is given up for the reason given, and another is built.
     case rebuild(String)
     /// An earlier execution sent it, or may have: look whether it is listed, then build another and compare.
-    case lookThenRebuild
+    case lookThenRebuild(StagedProducts)
     /// It is verified: build another and compare.
     case compare
 
@@ -21,14 +21,12 @@ enum CampaignStep: Equatable {
     /// later execution reads the source again, for somebody may have mended it.
     static func next(after campaign: StoredCampaign, execution: ExecutionID) -> CampaignStep {
         let isOwn = campaign.executionID == execution
-        switch campaign.status {
-        case "VERIFIED": return isOwn ? .alreadyDone : .compare
-        case "SENT": return isOwn ? .listOnly : .lookThenRebuild
-        default: break
-        }
-        if campaign.wasUnderWay { return isOwn ? .listThenResend : .lookThenRebuild }
+        if campaign.status == "VERIFIED" { return isOwn ? .alreadyDone : .compare }
+        guard let staged = campaign.staged else { return .rebuild("its stored products cannot be read") }
+        if campaign.status == "SENT" { return isOwn ? .listOnly(staged) : .lookThenRebuild(staged) }
+        if campaign.wasUnderWay { return isOwn ? .listThenResend(staged) : .lookThenRebuild(staged) }
         if !isOwn { return .rebuild("an earlier run planned it and never sent it") }
-        return campaign.hasStarted ? .rebuild("its start had passed before it could be sent") : .send
+        return campaign.hasStarted ? .rebuild("its start had passed before it could be sent") : .send(staged)
     }
 }
 

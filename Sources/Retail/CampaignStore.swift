@@ -12,7 +12,8 @@ struct StoredCampaign: Sendable {
     let lineCount: Int
     let status: String
     let body: String
-    let stagedText: String
+    /// Nil when it is VERIFIED, or when somebody changed the text so that it cannot be read, or holds other products than were counted.
+    let staged: StagedProducts?
     let metrics: JSONValue?
     /// Whether an upload of it began and is not known not to have arrived.
     let wasUnderWay: Bool
@@ -20,9 +21,6 @@ struct StoredCampaign: Sendable {
 }
 
 extension StoredCampaign {
-    /// Its products, until it is VERIFIED. Throws `StagedProductsUnreadable`.
-    func staged() throws -> StagedProducts { try StagedProducts(text: stagedText) }
-
     init(_ row: PostgresRow) throws {
         id = try row.get("id")
         executionID = try row.get("execution_id")
@@ -31,7 +29,10 @@ extension StoredCampaign {
         lineCount = try row.get("line_count")
         status = try row.get("status")
         body = row["body"] ?? ""
-        stagedText = row["staged_products"] ?? ""
+        staged = try row["staged_products"].flatMap { (text: String) -> StagedProducts? in
+            let staged = try? StagedProducts(text: text)
+            return try staged?.products.count == row.get("line_count", as: Int.self) ? staged : nil
+        }
         metrics = try row.getIfPresent("metrics")
         wasUnderWay = try row.get("was_under_way")
         digest = try row.get("content_digest")

@@ -1,6 +1,6 @@
 /// A store's accepted products, kept as text in the campaign's row from before the upload until they are swapped, so that whoever finishes the
 /// campaign can compare and swap without asking the source again.
-package struct StagedProducts: Sendable {
+package struct StagedProducts: Sendable, Equatable {
     /// In the order in which they were sent.
     package let products: [SelectedProduct]
 

@@ -24,14 +24,13 @@ actor StoreSync {
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
-        case .listOnly:
-            return try await verify(
-                earlier.id, staged: earlier.staged(), in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
-        case .listThenResend: return try await settle(earlier, day: day)
-        case .send: return try await send(earlier, day: day, isFirst: true)
+        case .listOnly(let staged):
+            return try await verify(earlier.id, staged: staged, in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
+        case .listThenResend(let staged): return try await settle(earlier, staged: staged, day: day)
+        case .send(let staged): return try await send(earlier, staged: staged, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
-        case .lookThenRebuild:
-            if try await adopt(earlier, day: day) != nil { return try await publish(day: day) }
+        case .lookThenRebuild(let staged):
+            if try await adopt(earlier, staged: staged, day: day) != nil { return try await publish(day: day) }
             return try await publish(day: day, replacing: (earlier.id, "the listing never showed it; a later run replaced it"))
         case .compare: return try await publish(day: day)
         }
@@ -121,8 +120,7 @@ actor StoreSync {
     // MARK: Upload, verification, swap
 
     /// Sends a campaign as an earlier attempt stored it; a new one is under way from the moment that it is recorded.
-    private func send(_ campaign: StoredCampaign, day: String, isFirst: Bool) async throws -> JSONValue {
-        let staged = try campaign.staged()
+    private func send(_ campaign: StoredCampaign, staged: StagedProducts, day: String, isFirst: Bool) async throws -> JSONValue {
         try await campaigns.uploadBegins(campaign.id)
         return try await upload(
             campaign.id, body: Array(campaign.body.utf8), staged: staged, day: day, isFirst: isFirst,
@@ -161,11 +159,11 @@ actor StoreSync {
     }
 
     /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
-    private func settle(_ campaign: StoredCampaign, day: String) async throws -> JSONValue {
-        if let metrics = try await adopt(campaign, day: day) { return metrics }
+    private func settle(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue {
+        if let metrics = try await adopt(campaign, staged: staged, day: day) { return metrics }
         context.log(.info, "campaign \(campaign.id) is not listed; the same body is sent again")
         do {
-            return try await send(campaign, day: day, isFirst: false)
+            return try await send(campaign, staged: staged, day: day, isFirst: false)
         } catch let failure as PartnerFailure where campaign.hasStarted && !failure.isRetryable && failure.httpStatus == 422 {
             // Refused for its start in the past, and not listed: it never arrived and never will. The next attempt builds anew.
             throw RunError(code: failure.code, message: failure.message, isRetryable: true)
@@ -174,8 +172,7 @@ actor StoreSync {
 
     /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older
     /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be.
-    private func adopt(_ campaign: StoredCampaign, day: String) async throws -> JSONValue? {
-        let staged = try campaign.staged()
+    private func adopt(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue? {
         let lines = staged.lines
         do {
             let listed = try await storeRun.listing(day: day).get()

@@ -53,6 +53,38 @@
             }
         }
 
+        struct Spoilt: Sendable, CustomTestStringConvertible {
+            let point: String
+            let products: String
+            var testDescription: String { "\(point), \(products)" }
+        }
+
+        @Test(
+            "a campaign whose stored products somebody spoilt is given up with the reason, and another is built from the source",
+            arguments: [
+                Spoilt(point: "sync.planned", products: "NULL"), Spoilt(point: "sync.planned", products: "'7'"),
+                Spoilt(point: "sync.sent", products: "NULL"),
+                Spoilt(point: "sync.sent", products: #"regexp_replace(staged_products, '^[^\n]*\n', '')"#),
+            ])
+        func spoilt(_ spoilt: Spoilt) async throws {
+            try await Rig.with(RigSettings(stores: 1, products: 150, maxAttempts: 1)) { rig in
+                let first = try rig.worker(["--lease", "2", "--slots", "2"], environment: ["CHIMERA_FAILPOINT": "\(spoilt.point):1=kill"])
+                let id = try await rig.trigger()
+                #expect(try await first.waitForExit(within: .seconds(30)) == .signalled(SIGKILL))
+                try await rig.pool.withConnection { try await $0.script("UPDATE campaigns SET staged_products = \(spoilt.products)") }
+                _ = try rig.worker(["--lease", "2", "--slots", "2"])
+                let execution = try await rig.finished(id, within: .seconds(45))
+                #expect(execution.status == "SUCCESS", "\(execution.message)")
+                let campaigns = try await rig.campaigns(of: 1)
+                #expect(campaigns.map(\.status) == ["FAILED", "VERIFIED"])
+                #expect(campaigns.first?.reason == "its stored products cannot be read")
+                let selection = Selection(try await rig.sandbox.products(of: 1)).lines
+                let listed = try await rig.sandbox.state(lines: true).campaigns(of: rig.sandbox.registration(1)).last?.lines
+                #expect(Set(listed ?? []) == selection)
+                #expect(try await rig.products(of: 1) == selection)
+            }
+        }
+
         /// Runs one store's sync with a worker that meets the point; `takeOver` gives the worker that finishes.
         private func expectOneCampaign(
             _ point: Point, _ deed: String, takeOver: (Rig, RunningProgram) async throws -> RunningProgram

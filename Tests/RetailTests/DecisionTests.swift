@@ -94,18 +94,26 @@ import Testing
 
     @Test("a campaign's row says what the next attempt does")
     func steps() {
-        func step(_ status: String, own: Bool, underWay: Bool = false, started: Bool = false) -> CampaignStep {
+        let line = CampaignLine(code: 7, price: Cents(200), finalPrice: Cents(100), limit: 1)
+        let staged = StagedProducts([SelectedProduct(line: line, name: "a", barcode: "")])
+        func step(_ status: String, own: Bool, underWay: Bool = false, started: Bool = false, staged: StagedProducts? = staged) -> CampaignStep {
             let campaign = StoredCampaign.sample(
-                execution: own ? "me" : "other", status: status, hasStarted: started, wasUnderWay: underWay)
+                execution: own ? "me" : "other", status: status, hasStarted: started, wasUnderWay: underWay, staged: staged)
             return CampaignStep.next(after: campaign, execution: "me")
         }
         #expect(step("VERIFIED", own: true) == .alreadyDone && step("VERIFIED", own: false) == .compare)
-        #expect(step("SENT", own: true, underWay: true) == .listOnly && step("SENT", own: false, underWay: true) == .lookThenRebuild)
+        #expect(step("SENT", own: true, underWay: true) == .listOnly(staged))
+        #expect(step("SENT", own: false, underWay: true) == .lookThenRebuild(staged))
         for started in [true, false] {
-            #expect(step("PLANNED", own: true, underWay: true, started: started) == .listThenResend)
-            #expect(step("PLANNED", own: false, underWay: true, started: started) == .lookThenRebuild, "another run reads the source again")
+            #expect(step("PLANNED", own: true, underWay: true, started: started) == .listThenResend(staged))
+            #expect(step("PLANNED", own: false, underWay: true, started: started) == .lookThenRebuild(staged), "another run reads the source again")
         }
-        #expect(step("PLANNED", own: true) == .send)
+        #expect(step("PLANNED", own: true) == .send(staged))
+        for (status, own) in [("PLANNED", true), ("PLANNED", false), ("SENT", true), ("SENT", false)] {
+            let unreadable = CampaignStep.rebuild("its stored products cannot be read")
+            #expect(step(status, own: own, underWay: true, staged: nil) == unreadable, "nobody can tell what was sent")
+        }
+        #expect(step("VERIFIED", own: true, staged: nil) == .alreadyDone && step("VERIFIED", own: false, staged: nil) == .compare)
         for (own, started) in [(true, true), (false, true), (false, false)] {
             guard case .rebuild(let reason) = step("PLANNED", own: own, started: started) else {
                 Issue.record("\(own) \(started)")
@@ -163,9 +171,11 @@ import Testing
 
 extension StoredCampaign {
     /// A campaign that no database knows.
-    static func sample(execution: String, status: String, hasStarted: Bool, wasUnderWay: Bool) -> StoredCampaign {
+    static func sample(
+        execution: String, status: String, hasStarted: Bool, wasUnderWay: Bool, staged: StagedProducts?
+    ) -> StoredCampaign {
         StoredCampaign(
-            id: 1, executionID: execution, name: "n", hasStarted: hasStarted, lineCount: 0, status: status, body: "",
-            stagedText: "", metrics: nil, wasUnderWay: wasUnderWay, digest: "")
+            id: 1, executionID: execution, name: "n", hasStarted: hasStarted, lineCount: 1, status: status, body: "",
+            staged: staged, metrics: nil, wasUnderWay: wasUnderWay, digest: "")
     }
 }
