@@ -59,16 +59,18 @@ bench_sync() {
     done
     say "sync: parses a page again and again"
     parse_page
-    # One round each tells what fewer places and the partner's distance do.
     for places in 1 2 4; do
-        say "sync: $places at a time, two workers"
-        run_sync 2 $stores $products $places
-        add "sync_seconds_by_$places" "$seconds"
-        say "sync: $places at a time, curl"
-        run_curl $places
-        add "sync_curl_seconds_by_$places" "$seconds"
+        for ((round = 1; round <= rounds; round++)); do
+            say "sync: $places at a time, round $round of $rounds, two workers"
+            run_sync 2 $stores $products $places
+            add "sync_seconds_by_$places" "$seconds"
+            say "sync: $places at a time, round $round of $rounds, curl"
+            run_curl $places
+            add "sync_curl_seconds_by_$places" "$seconds"
+        done
     done
     stop sandbox || true
+    # One round each tells what the partner's distance does.
     for latency in 0 50; do
         start_sandbox --stores $stores --products $products --latency-ms $latency || fail "the sandbox does not start." sandbox
         retarget_pages
@@ -91,19 +93,19 @@ bench_sync() {
 | curl, the same pages | $(calculate "$(median sync_curl_seconds)") s | $(spread sync_curl_seconds) |
 | ratio | **$(ratio sync_seconds sync_curl_seconds)** | |
 | the same from the INSERT to the parent's end | $(calculate "$(median sync_whole_seconds)") s | $(spread sync_whole_seconds) |
-| 1 store at a time, one round: two workers, curl, ratio | $(round_row by_1) | |
-| 2 at a time | $(round_row by_2) | |
-| 4 at a time | $(round_row by_4) | |
-| latency 0 ms, 8 at a time | $(round_row at_0_ms) | |
-| latency 50 ms, 8 at a time | $(round_row at_50_ms) | |
+| 1 store at a time: two workers, curl, ratio | $(ratio_row by_1) | $(spread sync_seconds_by_1) |
+| 2 at a time | $(ratio_row by_2) | $(spread sync_seconds_by_2) |
+| 4 at a time, as by default | $(ratio_row by_4) | $(spread sync_seconds_by_4) |
+| latency 0 ms, 8 at a time, one round | $(ratio_row at_0_ms) | |
+| latency 50 ms, 8 at a time, one round | $(ratio_row at_50_ms) | |
 | peak RSS of the larger worker | $(median sync_peak_megabytes) MB | $(spread sync_peak_megabytes %.1f) |
 | CPU of both workers, 10,000 products | $(calculate "$(median sync_cpu_per_10000)" %.3f) s | $(spread sync_cpu_per_10000 %.3f) |
 | pages parsed into typed products on one core | $(calculate "$(median sync_parsed_megabytes_per_second)" %.0f) MB/s | |
 TABLE
 }
 
-# Both figures of one round, and their ratio.
-round_row() {
+# Both figures' medians, and their ratio.
+ratio_row() {
     printf '%s s, %s s, %s' "$(calculate "$(median "sync_seconds_$1")")" "$(calculate "$(median "sync_curl_seconds_$1")")" \
         "$(ratio "sync_seconds_$1" "sync_curl_seconds_$1")"
 }
