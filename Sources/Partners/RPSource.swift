@@ -75,6 +75,7 @@ package struct RPSource: ProductSource {
         var page = try await askForPage(unit: unit, after: 0, token: nil, gate: gate, ahead: cursor)
         while true {
             var next = page.next
+            // The call that nobody waits for any more; one that is waited for ends with whoever waits.
             defer { next?.exchange.cancel() }
             let products = try await judge(page, gate: gate)
             page.response.body.discard()
@@ -84,16 +85,15 @@ package struct RPSource: ProductSource {
                 next = nil
                 asksAhead = false
             }
-            let (token, ahead) = (page.token, asksAhead ? cursor : nil)
-            if let call = next {
-                try await receive(products)
-                next = nil
-                page = try await askForPage(unit: unit, after: end, token: token, gate: gate, ahead: ahead, begun: call)
-            } else {
-                async let answer = askForPage(unit: unit, after: end, token: token, gate: gate, ahead: ahead)
-                try await receive(products)
-                page = try await answer
+            if next == nil {
+                try await gate.admit()
+                next = call(unit: unit, after: end, token: page.token)
             }
+            try await receive(products)
+            let begun = next
+            next = nil
+            page = try await askForPage(
+                unit: unit, after: end, token: page.token, gate: gate, ahead: asksAhead ? cursor : nil, begun: begun)
         }
         logger.debug("read all products", ["unit": unit, "pages": "\(cursor.pageCount)"])
     }

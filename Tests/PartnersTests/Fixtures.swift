@@ -4,6 +4,7 @@ import Retail
 import Runtime
 import Secrets
 import Synchronization
+import TestSupport
 
 @testable import Partners
 
@@ -73,4 +74,30 @@ func partnerFailure(_ body: () async throws -> Void) async -> PartnerFailure? {
     } catch {
         return error as? PartnerFailure
     }
+}
+
+/// A stand-in for RP: the answers to its pages, and a login that numbers its tokens.
+func rpServer(login: String? = nil, page: @escaping @Sendable (RawRequest, Int) -> String) -> RawServer {
+    let logins = Mutex(0)
+    let pages = Mutex(0)
+    return RawServer { request, _ in
+        if request.line.hasPrefix("POST /v1.1/auth") {
+            let number = logins.withLock { count in
+                count += 1
+                return count
+            }
+            return login ?? RawServer.answer(#"{"response":{"status":"ok","token":"tok-\#(number)"}}"#)
+        }
+        let number = pages.withLock { count in
+            defer { count += 1 }
+            return count
+        }
+        return page(request, number)
+    }
+}
+
+/// The code in `/listaprodutos/{code}/`.
+func cursor(of request: RawRequest) -> Int {
+    let parts = request.target.split(separator: "/")
+    return parts.firstIndex(of: "listaprodutos").flatMap { Int(parts[$0 + 1]) } ?? -1
 }
