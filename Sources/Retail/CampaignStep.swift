@@ -21,7 +21,11 @@ enum CampaignStep: Equatable {
     /// later execution reads the source again, for somebody may have mended it.
     static func next(after campaign: StoredCampaign, execution: ExecutionID) -> CampaignStep {
         let isOwn = campaign.executionID == execution
-        if campaign.status == "VERIFIED" { return isOwn ? .alreadyDone : .compare }
+        if campaign.status == "VERIFIED" {
+            // The swap takes the stored products away: with them still there, somebody wrote VERIFIED by hand.
+            guard !campaign.isSwapped else { return isOwn ? .alreadyDone : .compare }
+            return .rebuild("it was marked VERIFIED by hand, and the store's products were not swapped")
+        }
         guard let staged = campaign.staged else { return .rebuild("its stored products cannot be read") }
         if campaign.status == "SENT" { return isOwn ? .listOnly(staged) : .lookThenRebuild(staged) }
         if campaign.wasUnderWay { return isOwn ? .listThenResend(staged) : .lookThenRebuild(staged) }

@@ -12,8 +12,10 @@ struct StoredCampaign: Sendable {
     let lineCount: Int
     let status: String
     let body: String
-    /// Nil when it is VERIFIED, or when somebody changed the text so that it cannot be read, or holds other products than were counted.
+    /// Nil when it is VERIFIED, or when somebody changed the texts: no product or others than were counted, none that can be read, no body.
     let staged: StagedProducts?
+    /// Whether nothing is stored any more for the swap of the store's products.
+    let isSwapped: Bool
     let metrics: JSONValue?
     /// Whether an upload of it began and is not known not to have arrived.
     let wasUnderWay: Bool
@@ -29,10 +31,11 @@ extension StoredCampaign {
         lineCount = try row.get("line_count")
         status = try row.get("status")
         body = row["body"] ?? ""
-        staged = try row["staged_products"].flatMap { (text: String) -> StagedProducts? in
-            let staged = try? StagedProducts(text: text)
-            return try staged?.products.count == row.get("line_count", as: Int.self) ? staged : nil
-        }
+        let text = row["staged_products"]
+        isSwapped = text == nil
+        let products = text.flatMap { try? StagedProducts(text: $0) }
+        let isWhole = products?.products.count == lineCount && lineCount > 0 && !body.isEmpty
+        staged = isWhole ? products : nil
         metrics = try row.getIfPresent("metrics")
         wasUnderWay = try row.get("was_under_way")
         digest = try row.get("content_digest")
@@ -77,9 +80,9 @@ struct CampaignStore: Sendable {
             StoredCampaign.init)
     }
 
-    /// What a campaign of these lines is held against.
-    func baseline(day: String, lines: [CampaignLine]) async throws -> CampaignBaseline {
-        let content = StagedProducts.content(of: lines)
+    /// What a campaign of these lines is held against; `destination`: where they go, without which the same lines are not the same campaign.
+    func baseline(day: String, lines: [CampaignLine], destination: String) async throws -> CampaignBaseline {
+        let content = destination + "\n" + StagedProducts.content(of: lines)
         let statement = RetailStatements.baseline(store: storeID, target: targetID, day: day, content: content)
         guard let row = try await context.pool.query(statement).first else { throw StagedProductsUnreadable() }
         return try CampaignBaseline(row)
@@ -97,8 +100,10 @@ struct CampaignStore: Sendable {
     func uploadDidNotArrive(_ id: Int64) async throws { try await write(RetailStatements.uploadDidNotArrive(id)) }
     func sent(_ id: Int64, receipt: UploadReceipt?) async throws { try await write(RetailStatements.campaignSent(id, receipt: receipt)) }
     func note(_ id: Int64, reason: String) async throws { try await write(RetailStatements.campaignReason(id, reason: reason)) }
-    func failed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) async throws {
-        try await write(RetailStatements.campaignFailed(id, httpStatus: httpStatus, reason: reason, mayHaveArrived: mayHaveArrived))
+    /// Tells whether the campaign's start lies behind.
+    func failed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) async throws -> Bool {
+        let statement = RetailStatements.campaignFailed(id, httpStatus: httpStatus, reason: reason, mayHaveArrived: mayHaveArrived)
+        return try await context.fenced([statement]).first?.get("has_started") ?? false
     }
 
     /// Swaps the store's products for the campaign's and marks it VERIFIED, in one fenced transaction.

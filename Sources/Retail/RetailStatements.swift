@@ -58,14 +58,15 @@ enum RetailStatements {
     static func baseline(store: Int, target: Int, day: String, content: String) -> SQL {
         """
         SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now, encode(sha256(convert_to(\(content), 'UTF8')), 'hex') AS digest,
-          (SELECT line_count FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND status = 'VERIFIED' AND line_count > 0
+          (SELECT line_count FROM campaigns WHERE store_id = \(store) AND status = 'VERIFIED' AND line_count > 0
            ORDER BY day DESC, id DESC LIMIT 1) AS last_line_count,
           today.id AS unchanged_id, today.name AS unchanged_name, today.content_digest AS unchanged_digest
         FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
           SELECT c.id, c.name, c.content_digest
           FROM campaigns AS c WHERE c.store_id = \(store) AND c.target_id = \(target) AND c.day = \(day)::date AND c.status = 'VERIFIED'
-            AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
-              AND later.day = c.day AND later.id > c.id AND later.upload_started_at IS NOT NULL AND later.status <> 'VERIFIED')
+            AND c.staged_products IS NULL AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
+              AND later.day = c.day AND later.id > c.id AND later.status <> 'VERIFIED'
+              AND (later.upload_started_at IS NOT NULL OR later.status = 'SENT'))
           ORDER BY c.id DESC LIMIT 1) AS today ON true
         """
     }
@@ -104,6 +105,7 @@ enum RetailStatements {
         """
         UPDATE campaigns SET status = 'FAILED', http_status = coalesce(\(orNull: httpStatus), http_status), reason = \(reason),
           staged_products = NULL, upload_started_at = CASE WHEN \(mayHaveArrived) THEN upload_started_at END WHERE id = \(id)
+        RETURNING starts_at <= clock_timestamp() AS has_started
         """
     }
 

@@ -27,6 +27,14 @@ actor StoreComparison {
             context.log(.warning, "skipped: no product is offered at a club price, and nothing is listed")
             return metrics.skippedDocument
         }
+        // One side alone is all differences of one kind; when that is not looked for, nothing was compared.
+        let (side, kind) = offered.isEmpty ? ("offered", DifferenceKind.extraInTarget) : ("listed", .missingInTarget)
+        guard !(offered.isEmpty || listing.lines.isEmpty) || options.kinds.contains(kind) else {
+            throw RunError(
+                code: "NOTHING_TO_COMPARE",
+                message: "nothing is \(side), and \(kind.rawValue), which would say so, is switched off in the job's config",
+                isRetryable: false)
+        }
         let comparison = Comparison(
             offered: offered, listing: listing, windows: try windows(of: listing, published: published.window), kinds: options.kinds)
         metrics.differences = comparison.counts()

@@ -45,7 +45,8 @@ actor StoreSync {
         let products = try await readProducts()
         async let isNoted: Void = storeRun.sourceGate.recordSuccess()
         let lines = products.map(\.line)
-        let baseline = try await campaigns.baseline(day: day, lines: lines)
+        let destination = "\(store.registration) \(storeRun.targetGate.integration.baseURL)"
+        let baseline = try await campaigns.baseline(day: day, lines: lines, destination: destination)
         await isNoted
         let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
         switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
@@ -138,7 +139,13 @@ actor StoreSync {
         } catch let failure as PartnerFailure {
             let mayHaveArrived = failure.mayHaveArrived || !isFirst
             if !failure.isRetryable {
-                try await campaigns.failed(id, httpStatus: failure.httpStatus, reason: failure.message, mayHaveArrived: mayHaveArrived)
+                let hasStarted = try await campaigns.failed(
+                    id, httpStatus: failure.httpStatus, reason: failure.message, mayHaveArrived: mayHaveArrived)
+                if failure.httpStatus == 422, hasStarted {
+                    // Refused for its start, which passed while it waited for its turn, or since an earlier upload that is not listed: it
+                    // never will arrive. The next attempt builds anew.
+                    throw RunError(code: failure.code, message: failure.message, isRetryable: true)
+                }
             } else if !mayHaveArrived {
                 try await campaigns.uploadDidNotArrive(id)
             } else {
@@ -162,12 +169,7 @@ actor StoreSync {
     private func settle(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue {
         if let metrics = try await adopt(campaign, staged: staged, day: day) { return metrics }
         context.log(.info, "campaign \(campaign.id) is not listed; the same body is sent again")
-        do {
-            return try await send(campaign, staged: staged, day: day, isFirst: false)
-        } catch let failure as PartnerFailure where campaign.hasStarted && !failure.isRetryable && failure.httpStatus == 422 {
-            // Refused for its start in the past, and not listed: it never arrived and never will. The next attempt builds anew.
-            throw RunError(code: failure.code, message: failure.message, isRetryable: true)
-        }
+        return try await send(campaign, staged: staged, day: day, isFirst: false)
     }
 
     /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older

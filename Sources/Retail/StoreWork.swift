@@ -32,16 +32,21 @@ package struct StoreWork: Sendable {
         var children: [PlannedChild] = []
         for id in ids {
             let store = known[id]
-            var storeSource = source
+            var sourceID = source.id
             if let name = store?.config["source"]?.stringValue {
-                // A store whose own source is wrong fails by name, as its own run; the others go on.
-                if sources[name] == nil { sources[name] = try? await directory.integration(named: name, type: "RP") }
-                storeSource = sources[name] ?? source
+                if sources[name] == nil {
+                    do {
+                        sources[name] = try await directory.integration(named: name, type: "RP")
+                    } catch is RunError {
+                        // It fails by name, as the store's own run; the others go on.
+                    }
+                }
+                sourceID = sources[name]?.id ?? 0
             }
             let params = params.merging(["store_ids": .array([.integer(Int64(id))])]) { $1 }
             children.append(
                 PlannedChild(
-                    params: .object(params), storeID: id, registration: store?.registration, sourceID: storeSource.id, targetID: target.id))
+                    params: .object(params), storeID: id, registration: store?.registration, sourceID: sourceID, targetID: target.id))
         }
         guard !children.isEmpty else { return [] }
         try await proveCredentials(
@@ -96,8 +101,16 @@ package struct StoreWork: Sendable {
         guard store.config.objectValue != nil else {
             throw RunError(code: "STORE_CONFIG", message: "the config of store \(store.name) cannot be read; mend it", isRetryable: false)
         }
-        let source = try await directory.integration(
-            rows.source, orNamed: store.config["source"]?.stringValue ?? choice.source, type: "RP")
+        // A name that was corrected since the plan counts; the target's cannot change, for the store's lock is that of the target planned for.
+        let sourceName = store.config["source"]?.stringValue ?? choice.source
+        let planned = sourceName == nil || rows.source?.name == sourceName ? rows.source : nil
+        let source = try await directory.integration(planned, orNamed: sourceName, type: "RP")
+        if let planned = rows.target?.name, let name = choice.target, planned != name {
+            throw RunError(
+                code: "TARGET_CHANGED",
+                message: "it was planned for \(planned), and the job's target is \(name) now; start a new execution of the job",
+                isRetryable: false)
+        }
         let target = try await directory.integration(rows.target, orNamed: choice.target, type: "CRESCEVENDAS")
         let zoneName = store.config["time_zone"]?.stringValue ?? context.configuration.timeZone
         guard let zone = try? TimeZoneRules(named: zoneName) else {

@@ -23,9 +23,8 @@ package struct SyncProductsJob: Job {
     }
 
     private func plan(_ options: SyncOptions, _ context: RunContext) async throws -> JobResult {
-        var params: [String: JSONValue] = [:]
-        if options.isDryRun { params["dry_run"] = true }
-        if options.confirmsDrop { params["confirm_drop"] = true }
+        // Both always: what the params say is laid over the config in a child as well.
+        let params: [String: JSONValue] = ["dry_run": .bool(options.isDryRun), "confirm_drop": .bool(options.confirmsDrop)]
         let children = try await work.plan(options.stores, params: params, context)
         guard !children.isEmpty else {
             context.log(.warning, "there is no active store; nothing was published")

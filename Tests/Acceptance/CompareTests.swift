@@ -148,6 +148,21 @@ import Testing
         }
     }
 
+    @Test(
+        "a side that is empty where what the other has is not looked for was not compared",
+        arguments: ["check_extra", "check_missing_products"])
+    func oneEmptySide(option: String) async throws {
+        try await Rig.with(RigSettings(stores: 2)) { rig in
+            try await rig.addComparison(config: [option: false])
+            #expect(try await rig.sync().status == "SUCCESS")
+            try await rig.sandbox.setFaults([option == "check_extra" ? "rp-zero-prices@1" : "cv-list-empty@1"])
+            let execution = try await rig.compare()
+            #expect(execution.status == "FAILED" && execution.metrics?["stores"]?["failed"] == 1)
+            let child = try #require(try await rig.children(of: execution.id)[1])
+            #expect(child.code == "NOTHING_TO_COMPARE" && child.attempt == 1 && child.message.contains("switched off"), "\(child.message)")
+        }
+    }
+
     @Test("the expected limit is the store's own, else the comparison's, else that of the sync that published")
     func limits() async throws {
         try await Rig.with(RigSettings(stores: 2, job: ["quantity_limit": 12])) { rig in

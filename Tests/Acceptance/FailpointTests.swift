@@ -55,33 +55,56 @@
 
         struct Spoilt: Sendable, CustomTestStringConvertible {
             let point: String
-            let products: String
-            var testDescription: String { "\(point), \(products)" }
+            /// What somebody did to the campaign's row.
+            let change: String
+            var reason = "its stored products cannot be read"
+            var testDescription: String { "\(point), \(change)" }
         }
 
         @Test(
-            "a campaign whose stored products somebody spoilt is given up with the reason, and another is built from the source",
+            "a campaign whose row somebody spoilt is given up with the reason, and another is built from the source",
             arguments: [
-                Spoilt(point: "sync.planned", products: "NULL"), Spoilt(point: "sync.planned", products: "'7'"),
-                Spoilt(point: "sync.sent", products: "NULL"),
-                Spoilt(point: "sync.sent", products: #"regexp_replace(staged_products, '^[^\n]*\n', '')"#),
+                Spoilt(point: "sync.planned", change: "staged_products = NULL"),
+                Spoilt(point: "sync.planned", change: "staged_products = '7'"),
+                Spoilt(point: "sync.planned", change: "body = NULL"), Spoilt(point: "sync.sent", change: "staged_products = NULL"),
+                Spoilt(point: "sync.sent", change: #"staged_products = regexp_replace(staged_products, '^[^\n]*\n', '')"#),
+                Spoilt(point: "sync.sent", change: "staged_products = '', line_count = 0"),
+                Spoilt(
+                    point: "sync.sent", change: "status = 'VERIFIED'",
+                    reason: "it was marked VERIFIED by hand, and the store's products were not swapped"),
             ])
         func spoilt(_ spoilt: Spoilt) async throws {
             try await Rig.with(RigSettings(stores: 1, products: 150, maxAttempts: 1)) { rig in
                 let first = try rig.worker(["--lease", "2", "--slots", "2"], environment: ["CHIMERA_FAILPOINT": "\(spoilt.point):1=kill"])
                 let id = try await rig.trigger()
                 #expect(try await first.waitForExit(within: .seconds(30)) == .signalled(SIGKILL))
-                try await rig.pool.withConnection { try await $0.script("UPDATE campaigns SET staged_products = \(spoilt.products)") }
+                try await rig.pool.withConnection { try await $0.script("UPDATE campaigns SET \(spoilt.change)") }
                 _ = try rig.worker(["--lease", "2", "--slots", "2"])
                 let execution = try await rig.finished(id, within: .seconds(45))
                 #expect(execution.status == "SUCCESS", "\(execution.message)")
                 let campaigns = try await rig.campaigns(of: 1)
                 #expect(campaigns.map(\.status) == ["FAILED", "VERIFIED"])
-                #expect(campaigns.first?.reason == "its stored products cannot be read")
+                #expect(campaigns.first?.reason == spoilt.reason)
                 let selection = Selection(try await rig.sandbox.products(of: 1)).lines
                 let listed = try await rig.sandbox.state(lines: true).campaigns(of: rig.sandbox.registration(1)).last?.lines
                 #expect(Set(listed ?? []) == selection)
                 #expect(try await rig.products(of: 1) == selection)
+            }
+        }
+
+        @Test("an upload that is refused for its start, which passed while it waited for its turn, is built anew by the next attempt")
+        func startPassed() async throws {
+            try await Rig.with(RigSettings(stores: 1, products: 150)) { rig in
+                try await rig.sandbox.setFaults(["cv-upload-422:1x"])
+                let worker = try rig.worker(["--lease", "30", "--slots", "2"], environment: ["CHIMERA_FAILPOINT": "sync.planned:1=stop"])
+                let id = try await rig.trigger()
+                try await eventually(within: .seconds(30), "the plan") { Self.isStopped(worker.pid) }
+                try await rig.pool.withConnection { try await $0.script("UPDATE campaigns SET starts_at = now() - interval '1 min'") }
+                worker.signal(SIGCONT)
+                #expect(try await rig.finished(id, within: .seconds(45)).status == "SUCCESS")
+                #expect(try await rig.campaigns(of: 1).map(\.status) == ["FAILED", "VERIFIED"])
+                let child = try #require(try await rig.children(of: id)[1])
+                #expect(try await rig.attempts(of: child.id) == ["RETRY", "SUCCESS"])
             }
         }
 

@@ -32,9 +32,8 @@ import Testing
     @Test("a store that was planned for one source reads from the one that its corrected config names")
     func correctedSource() async throws {
         try await Rig.with(RigSettings(stores: 1)) { rig in
-            try await rig.insertIntegration("rp-trial", "RP", "http://127.0.0.1:1", [:])
+            try await rig.insertIntegration("rp-trial", "RP", "http://127.0.0.1:1", ["auth_method": "TOKEN", "static_token": "t"])
             _ = try await rig.pool.query("UPDATE job_configurations SET config = '{\"source\": \"rp\"}'")
-            _ = try await rig.pool.query("UPDATE integrations SET config = config || '{\"static_token\": \"t\", \"auth_method\": \"TOKEN\"}' WHERE name = 'rp-trial'")
             _ = try await rig.pool.query("UPDATE job_configurations SET max_attempts = 1")
             _ = try await rig.pool.query("UPDATE stores SET config = '{\"source\": \"rp-trial\"}'")
             let execution = try await rig.sync()
@@ -90,7 +89,8 @@ import Testing
             #expect(try await rig.sync().status == "SUCCESS")
             var uploads = try await rig.sandbox.state().uploads(of: rig.sandbox.registration(2)).count
             #expect(uploads == 1)
-            _ = try await rig.pool.query("UPDATE integrations SET base_url = replace(base_url, '127.0.0.1', 'localhost') WHERE name = 'club'")
+            _ = try await rig.pool.query(
+                "UPDATE integrations SET base_url = replace(base_url, '127.0.0.1', 'localhost') WHERE name = 'club'")
             #expect(try await rig.sync().status == "SUCCESS")
             uploads = try await rig.sandbox.state().uploads(of: rig.sandbox.registration(2)).count
             #expect(uploads == 2)
@@ -104,7 +104,9 @@ import Testing
             #expect(try await rig.sync().status == "SUCCESS")
             _ = try await rig.pool.query("UPDATE integrations SET deleted_at = now() WHERE name = 'club'")
             _ = try await rig.pool.query(
-                "INSERT INTO integrations (name, type, base_url, config) SELECT 'club-2', type, base_url, config FROM integrations WHERE name = 'club'")
+                """
+                INSERT INTO integrations (name, type, base_url, config) SELECT 'club-2', type, base_url, config FROM integrations WHERE name = 'club'
+                """)
             try await rig.sandbox.setFaults(["rp-zero-prices"])
             let execution = try await rig.sync()
             #expect(execution.status == "FAILED")

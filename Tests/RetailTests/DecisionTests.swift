@@ -97,10 +97,12 @@ import Testing
         let line = CampaignLine(code: 7, price: Cents(200), finalPrice: Cents(100), limit: 1)
         let staged = StagedProducts([SelectedProduct(line: line, name: "a", barcode: "")])
         func step(
-            _ status: String, own: Bool, underWay: Bool = false, started: Bool = false, staged: StagedProducts? = staged
+            _ status: String, own: Bool, underWay: Bool = false, started: Bool = false, staged: StagedProducts? = staged,
+            isSwapped: Bool? = nil
         ) -> CampaignStep {
             let campaign = StoredCampaign.sample(
-                execution: own ? "me" : "other", status: status, hasStarted: started, wasUnderWay: underWay, staged: staged)
+                execution: own ? "me" : "other", status: status, hasStarted: started, wasUnderWay: underWay, staged: staged,
+                isSwapped: isSwapped ?? (status == "VERIFIED"))
             return CampaignStep.next(after: campaign, execution: "me")
         }
         #expect(step("VERIFIED", own: true) == .alreadyDone && step("VERIFIED", own: false) == .compare)
@@ -116,7 +118,12 @@ import Testing
             let unreadable = CampaignStep.rebuild("its stored products cannot be read")
             #expect(step(status, own: own, underWay: true, staged: nil) == unreadable, "nobody can tell what was sent")
         }
-        #expect(step("VERIFIED", own: true, staged: nil) == .alreadyDone && step("VERIFIED", own: false, staged: nil) == .compare)
+        for own in [true, false] {
+            guard case .rebuild = step("VERIFIED", own: own, isSwapped: false) else {
+                Issue.record("somebody wrote VERIFIED by hand")
+                continue
+            }
+        }
         for (own, started) in [(true, true), (false, true), (false, false)] {
             guard case .rebuild(let reason) = step("PLANNED", own: own, started: started) else {
                 Issue.record("\(own) \(started)")
@@ -175,10 +182,10 @@ import Testing
 extension StoredCampaign {
     /// A campaign that no database knows.
     static func sample(
-        execution: String, status: String, hasStarted: Bool, wasUnderWay: Bool, staged: StagedProducts?
+        execution: String, status: String, hasStarted: Bool, wasUnderWay: Bool, staged: StagedProducts?, isSwapped: Bool
     ) -> StoredCampaign {
         StoredCampaign(
             id: 1, executionID: execution, name: "n", hasStarted: hasStarted, lineCount: 1, status: status, body: "",
-            staged: staged, metrics: nil, wasUnderWay: wasUnderWay, digest: "")
+            staged: staged, isSwapped: isSwapped, metrics: nil, wasUnderWay: wasUnderWay, digest: "")
     }
 }
