@@ -5,6 +5,9 @@ import Secrets
 
 /// CresceVendas as a target of campaigns (PARTNERS.md §2).
 package struct CresceVendasTarget: CampaignTarget {
+    /// An answer that repeats 20,000 lines has 2 MB.
+    private static let longestReceiptBytes = 4 << 20
+
     private let configuration: CresceVendasConfiguration
     private let uploads: PartnerConnection
     private let listings: PartnerConnection
@@ -37,7 +40,8 @@ package struct CresceVendasTarget: CampaignTarget {
         var request = uploads.request(.post, configuration.uploadPath, headers: headers)
         request.body = body
         let receipt = try await uploads.exchange(request, purpose: purpose, gate: gate) { response throws(PartnerFailure) in
-            let document = PartnerMessages.document(response.body)
+            let document = PartnerMessages.document(
+                response.body, limit: response.isSuccess ? Self.longestReceiptBytes : PartnerMessages.maximumBytes)
             try uploads.accept(response, document: document, purpose: purpose)
             let excerpt = uploads.redactor.excerpt(response.body)
             guard document != nil || excerpt.isEmpty else {

@@ -9,10 +9,10 @@ enum PartnerMessages {
     static let maximumCount = 2
     static let maximumCharacters = 300
 
-    /// The body as a document; nil when it is none, or too long to be an error.
-    static func document(_ body: ResponseBody) -> JSONValue? {
-        guard body.count > 0, body.count <= maximumBytes else { return nil }
-        var bytes = body.prefix(maximumBytes)[...]
+    /// The body as a document; nil when it is none, or longer than `limit`: as a rule too long to be an error.
+    static func document(_ body: ResponseBody, limit: Int = maximumBytes) -> JSONValue? {
+        guard body.count > 0, body.count <= limit else { return nil }
+        var bytes = body.prefix(limit)[...]
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
         guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
         return try? JSONValue(parsing: text)

@@ -201,7 +201,7 @@
                     + ", 1, 4711, 'PRICE', 'old'",
                 """
                 INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status, created_at)
-                SELECT coalesce((SELECT id FROM needed WHERE c.name = 'of a live run' AND needed.name = 'live'), uuid_v7()), 1, c.name, c.at, c.at, 10, c.status, c.at
+                SELECT coalesce((SELECT id FROM needed WHERE c.name = 'of a live run' AND needed.name = 'live'), uuid_v7()), 1, c.name, c.at, c.at, 1, c.status, c.at
                 FROM (SELECT v.name, v.status, now() - v.age * interval '1 day' AS at FROM (VALUES ('older', 'VERIFIED', 200), ('failed', 'FAILED', 150),
                   ('of a live run', 'PLANNED', 120), ('newest', 'VERIFIED', 110)) AS v(name, status, age)) AS c
                 """,

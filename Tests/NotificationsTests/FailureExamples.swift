@@ -54,6 +54,11 @@ enum FailureExamples {
         ("CATALOGUE", "product 789 came twice with different prices (1.00 and 2.00); mend it in the ERP"),
         ("CATALOGUE", "more than 200000 products were accepted, which no store has"),
         ("CAMPAIGN_CHANGED", "campaign 9 is no longer SENT; somebody changed its row"),
+        ("TARGET_CHANGED", "it was planned for club, and the job's target is club-2 now; start a new execution of the job"),
+        (
+            "NOTHING_TO_COMPARE",
+            "nothing is offered, and EXTRA_IN_TARGET, which would say so, is switched off in the job's config"
+        ),
         ("WINDOW_UNREADABLE", "the listing has the start_date \"x\", which is no time that can be read"),
         ("SYNC_LIVE", "it was not compared: a sync of the store did not end within 900 s (timeout_seconds)"),
         ("TOO_LATE", "it is too late for a campaign of today: it would start after its end"),

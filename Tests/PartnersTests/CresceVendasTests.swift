@@ -80,6 +80,16 @@ struct CresceVendasTests {
         #expect(try await upload(RawServer.answer(body)).httpStatus == 200)
     }
 
+    @Test("An answer that repeats 20,000 lines is read whole: accepted, unless it carries an error")
+    func echo() async throws {
+        let line = #"{"code":1234567,"price":10.50,"final_price":8.90,"limit":1000,"status":"accepted"}"#
+        let lines = Array(repeating: line, count: 20_000).joined(separator: ",")
+        let receipt = try await upload(RawServer.answer(#"{"lines":[\#(lines)]}"#, status: 201))
+        #expect(receipt.httpStatus == 201 && receipt.excerpt.utf8.count < 4_000)
+        let failure = await partnerFailure { _ = try await upload(RawServer.answer(#"{"lines":[\#(lines)],"error":"no"}"#)) }
+        #expect(failure?.code == "REFUSED")
+    }
+
     @Test("R61: 204 is accepted")
     func noContent() async throws {
         #expect(try await upload("HTTP/1.1 204 No Content\r\n\r\n").httpStatus == 204)

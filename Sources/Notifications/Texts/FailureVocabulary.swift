@@ -47,6 +47,13 @@ extension FailureWords {
         ),
         "CATALOGUE": ("o catálogo da loja não pode estar certo; confira no ERP", "the store's catalogue cannot be right; look at the ERP"),
         "CAMPAIGN_CHANGED": ("a campanha foi alterada à mão", "the campaign was changed by hand"),
+        "TARGET_CHANGED": (
+            "o clube do job foi trocado depois do planejamento; inicie uma nova execução",
+            "the job's club was changed after it was planned; start a new execution"
+        ),
+        "NOTHING_TO_COMPARE": (
+            "um dos lados veio vazio e o job não procura essa diferença", "one side came empty and the job does not look for that difference"
+        ),
         "WINDOW_UNREADABLE": ("a listagem do clube tem um horário ilegível", "the club's listing has an unreadable time"),
         "SYNC_LIVE": (
             "não foi comparada: a sincronização da loja não terminou a tempo", "not compared: the store's sync did not end in time"
