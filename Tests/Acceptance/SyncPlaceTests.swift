@@ -98,6 +98,18 @@ import Testing
         }
     }
 
+    @Test("a verified campaign whose row an operator sets to FAILED is sent anew by the next sync")
+    func sentAnew() async throws {
+        try await Rig.with(RigSettings(stores: 1)) { rig in
+            for _ in 1...2 { _ = try await rig.sync() }
+            #expect(try await rig.campaigns(of: 1).map(\.status) == ["VERIFIED", "SKIPPED"])
+            _ = try await rig.pool.query("UPDATE campaigns SET status = 'FAILED' WHERE status = 'VERIFIED'")
+            #expect(try await rig.sync().status == "SUCCESS")
+            #expect(try await rig.campaigns(of: 1).map(\.status) == ["FAILED", "SKIPPED", "VERIFIED"])
+            #expect(try await rig.sandbox.state().uploads.count == 2)
+        }
+    }
+
     @Test("a catalogue that fell is refused also when the club's integration was made anew")
     func newIntegration() async throws {
         try await Rig.with(RigSettings(stores: 1)) { rig in

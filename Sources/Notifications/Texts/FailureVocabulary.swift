@@ -52,7 +52,8 @@ extension FailureWords {
             "the job's club was changed after it was planned; start a new execution"
         ),
         "NOTHING_TO_COMPARE": (
-            "um dos lados veio vazio e o job não procura essa diferença", "one side came empty and the job does not look for that difference"
+            "um dos lados veio vazio e o job não procura essa diferença",
+            "one side came empty and the job does not look for that difference"
         ),
         "WINDOW_UNREADABLE": ("a listagem do clube tem um horário ilegível", "the club's listing has an unreadable time"),
         "SYNC_LIVE": (
