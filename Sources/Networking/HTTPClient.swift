@@ -47,7 +47,7 @@ package struct HTTPExchange: Sendable {
         making body: @escaping @Sendable (HTTPResponse) -> Made
     ) async throws(HTTPFailure) -> (HTTPResponse, Made) {
         let answer = Suspension<Result<(HTTPResponse, Made), HTTPFailure>>()
-        transfer.whenOver { outcome in answer.resume(with: outcome.map { ($0, body($0)) }) }
+        transfer.outcome.whenResumed { outcome in answer.resume(with: outcome.map { ($0, body($0)) }) }
         return try await answer.wait(onCancel: cancel).get()
     }
 

@@ -1,19 +1,11 @@
 import CCurl
 import Runtime
-import Synchronization
 
 /// One request on its way: owns the libcurl handle and everything that the handle points to.
-// @unchecked: all variables belong to the loop's thread, from `begin` to `finish` or `abort`; `telling` has a lock.
+// @unchecked: all variables belong to the loop's thread, from `begin` to `finish` or `abort`; `outcome` is Sendable itself.
 final class HTTPTransfer: Transfer, @unchecked Sendable {
-    typealias Outcome = Result<HTTPResponse, HTTPFailure>
-
-    private enum Telling: Sendable {
-        case open
-        case awaited(@Sendable (Outcome) -> Void)
-        case known(Outcome)
-        case told
-    }
-    private let telling = Mutex(Telling.open)
+    /// What who sent the request waits for.
+    let outcome = Suspension<Result<HTTPResponse, HTTPFailure>>()
 
     private static let maximumHeaderBytes = 256 << 10
     private static let largestReservationBytes = 4 << 20
@@ -76,7 +68,7 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         defer { free(easy) }
         if result == CURLE_OK || (request.needsHeaderOnly && isHeaderWhole) {
             let status = ccurl_long(easy, CURLINFO_RESPONSE_CODE)
-            end(with: .success(HTTPResponse(status: status, headers: headers, body: body)))
+            outcome.resume(with: .success(HTTPResponse(status: status, headers: headers, body: body)))
         } else {
             let hasBegun = ccurl_offset(easy, CURLINFO_PRETRANSFER_TIME_T) > 0
             var kind = isTooLarge ? .bodyTooLarge : HTTPFailure.Kind(result)
@@ -109,38 +101,7 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
 
     private func fail(_ kind: HTTPFailure.Kind, _ detail: String, mayHaveArrived: Bool = false) {
         let message = "\(request.method.rawValue) \(ShownURL.origin(of: request.url)): \(detail)"
-        end(with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message)))
-    }
-
-    /// Calls `listener` with the outcome, once: on the loop's thread, or here and now when it is known. To be called once.
-    func whenOver(_ listener: @escaping @Sendable (Outcome) -> Void) {
-        let known = telling.withLock { telling -> Outcome? in
-            switch telling {
-            case .open:
-                telling = .awaited(listener)
-                return nil
-            case .known(let outcome):
-                telling = .told
-                return outcome
-            case .awaited, .told: preconditionFailure("An outcome is waited for once.")
-            }
-        }
-        if let known { listener(known) }
-    }
-
-    private func end(with outcome: Outcome) {
-        let listener = telling.withLock { telling -> (@Sendable (Outcome) -> Void)? in
-            switch telling {
-            case .open:
-                telling = .known(outcome)
-                return nil
-            case .awaited(let listener):
-                telling = .told
-                return listener
-            case .known, .told: return nil
-            }
-        }
-        listener?(outcome)
+        outcome.resume(with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message)))
     }
 
     private func describe(_ kind: HTTPFailure.Kind, _ result: CURLcode) -> String {

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// One suspended task, resumed exactly once: by the first `resume(with:)`, whether it comes before or after the task suspends.
+/// One value that somebody waits for, given exactly once: by the first `resume(with:)`, whether it comes before or after the waiting begins.
 ///
 /// This is the only place that touches a continuation; everything that waits for a callback goes through it.
 package final class Suspension<Value: Sendable>: Sendable {
     private enum State: Sendable {
         case fresh
-        case suspended(CheckedContinuation<Value, Never>)
+        case awaited(@Sendable (Value) -> Void)
         case resumedEarly(Value)
         case over
     }
@@ -16,23 +16,40 @@ package final class Suspension<Value: Sendable>: Sendable {
     /// Makes one that nobody waits for yet.
     package init() {}
 
-    /// Resumes the waiting task, or the one that will wait; tells whether this call was the first and therefore counted.
+    /// Gives the value to who waits, or will wait; tells whether this call was the first and therefore counted.
     @discardableResult
     package func resume(with value: Value) -> Bool {
-        let (isFirst, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Value, Never>?) in
+        let (isFirst, listener) = state.withLock { state -> (Bool, (@Sendable (Value) -> Void)?) in
             switch state {
             case .fresh:
                 state = .resumedEarly(value)
                 return (true, nil)
-            case .suspended(let continuation):
+            case .awaited(let listener):
                 state = .over
-                return (true, continuation)
+                return (true, listener)
             case .resumedEarly, .over:
                 return (false, nil)
             }
         }
-        continuation?.resume(returning: value)
+        listener?(value)
         return isFirst
+    }
+
+    /// Calls `listener` with the value, once: where it is given, or here and now when it was given before. To be called once, or `wait` is.
+    package func whenResumed(_ listener: @escaping @Sendable (Value) -> Void) {
+        let early = state.withLock { state -> Value? in
+            switch state {
+            case .fresh:
+                state = .awaited(listener)
+                return nil
+            case .resumedEarly(let value):
+                state = .over
+                return value
+            case .awaited, .over:
+                preconditionFailure("A suspension is waited for once.")
+            }
+        }
+        if let early { listener(early) }
     }
 
     /// Suspends until `resume(with:)`; to be called once.
@@ -40,21 +57,7 @@ package final class Suspension<Value: Sendable>: Sendable {
     /// `onCancel` runs when the task is cancelled, at once when it already is, on any thread. It must see to it that somebody resumes.
     package func wait(onCancel: @Sendable () -> Void) async -> Value {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let early = state.withLock { state -> Value? in
-                    switch state {
-                    case .fresh:
-                        state = .suspended(continuation)
-                        return nil
-                    case .resumedEarly(let value):
-                        state = .over
-                        return value
-                    case .suspended, .over:
-                        preconditionFailure("A suspension is waited for once.")
-                    }
-                }
-                if let early { continuation.resume(returning: early) }
-            }
+            await withCheckedContinuation { continuation in whenResumed { continuation.resume(returning: $0) } }
         } onCancel: {
             onCancel()
         }

@@ -101,3 +101,20 @@ func cursor(of request: RawRequest) -> Int {
     let parts = request.target.split(separator: "/")
     return parts.firstIndex(of: "listaprodutos").flatMap { Int(parts[$0 + 1]) } ?? -1
 }
+
+/// A client of RP, and what its gate was told.
+struct RPReading {
+    let client = HTTPClient()
+    let gate = OpenGate()
+
+    func source(_ server: RawServer, _ changes: [String: JSONValue] = [:]) throws -> RPSource {
+        try RPSource(integration: Fixture.rp(server.url, changes), client: client, tokens: SoloTokenVault())
+    }
+
+    /// Reads everything and returns the codes.
+    func read(_ source: RPSource, unit: String = Fixture.unit) async throws -> [Int64] {
+        let codes = Mutex<[Int64]>([])
+        try await source.readProducts(unit: unit, gate: gate) { page in codes.withLock { $0 += page.compactMap(\.code) } }
+        return codes.withLock { $0 }
+    }
+}

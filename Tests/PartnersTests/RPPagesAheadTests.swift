@@ -11,19 +11,8 @@ import Testing
 /// The next page is asked for before this one is read.
 @Suite(.timeLimit(.minutes(1)))
 struct RPPagesAheadTests {
-    private let client = HTTPClient()
-    private let gate = OpenGate()
-
-    private func source(_ server: RawServer, _ changes: [String: JSONValue] = [:]) throws -> RPSource {
-        try RPSource(integration: Fixture.rp(server.url, changes), client: client, tokens: SoloTokenVault())
-    }
-
-    /// Reads everything and returns the codes.
-    private func read(_ source: RPSource, unit: String = Fixture.unit) async throws -> [Int64] {
-        let codes = Mutex<[Int64]>([])
-        try await source.readProducts(unit: unit, gate: gate) { page in codes.withLock { $0 += page.compactMap(\.code) } }
-        return codes.withLock { $0 }
-    }
+    private let reading = RPReading()
+    private var gate: OpenGate { reading.gate }
 
     @Test("The next page is asked for while the current one is being received")
     func pipelining() async throws {
@@ -33,7 +22,7 @@ struct RPPagesAheadTests {
             asked.withLock { $0.append(after) }
             return RawServer.answer(Fixture.page(after >= 2 ? [] : [Fixture.product(after + 1)]))
         }
-        try await source(server).readProducts(unit: "001", gate: gate) { page in
+        try await reading.source(server).readProducts(unit: "001", gate: gate) { page in
             let code = Int(page[0].code ?? 0)
             try await eventually { asked.withLock { $0.contains(code) } }
         }
@@ -48,7 +37,7 @@ struct RPPagesAheadTests {
             asked.withLock { $0.append(after) }
             return RawServer.answer(Fixture.page(after >= 3 ? [] : [Fixture.product(after + 1)]))
         }
-        try await source(server).readProducts(unit: "001", gate: gate) { page in
+        try await reading.source(server).readProducts(unit: "001", gate: gate) { page in
             let code = Int(page[0].code ?? 0)
             try await eventually { asked.withLock { $0.contains(code) } }
         }
@@ -73,7 +62,7 @@ struct RPPagesAheadTests {
             }
             if isWaitedFor { isLeft.withLock { $0 = true } }
         }
-        let patient = try source(server, ["request_timeout_seconds": 300, "low_speed_seconds": 300])
+        let patient = try reading.source(server, ["request_timeout_seconds": 300, "low_speed_seconds": 300])
         await #expect(throws: Refusal.self) {
             try await patient.readProducts(unit: "001", gate: gate) { _ in
                 try await eventually { server.requests.contains { cursor(of: $0) == 5 } }
@@ -89,7 +78,7 @@ struct RPPagesAheadTests {
             let after = cursor(of: request)
             return RawServer.answer(Fixture.page(after >= 8 ? [] : [Fixture.product(after + 1, #","Similares":[{"Codigo":999}]"#)]))
         }
-        #expect(try await read(source(server)) == Array(1...8))
+        #expect(try await reading.read(reading.source(server)) == Array(1...8))
         let asked = server.requests.dropFirst().map(cursor)
         #expect(asked.filter { $0 != 999 } == Array(0...8))
         #expect(asked.count { $0 == 999 } <= 1)
@@ -111,7 +100,7 @@ struct RPPagesAheadTests {
             }
             return RawServer.answer(Fixture.page([Fixture.product(5)]) + "]")
         }
-        let failure = await partnerFailure { _ = try await read(source(server, ["request_timeout_seconds": 300])) }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server, ["request_timeout_seconds": 300])) }
         #expect(failure?.code == "NOT_JSON")
         #expect(gate.records.count == 2, "\(gate.records)")
     }

@@ -10,19 +10,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct RPSourceTests {
-    private let client = HTTPClient()
-    private let gate = OpenGate()
-
-    private func source(_ server: RawServer, _ changes: [String: JSONValue] = [:]) throws -> RPSource {
-        try RPSource(integration: Fixture.rp(server.url, changes), client: client, tokens: SoloTokenVault())
-    }
-
-    /// Reads everything and returns the codes.
-    private func read(_ source: RPSource, unit: String = Fixture.unit) async throws -> [Int64] {
-        let codes = Mutex<[Int64]>([])
-        try await source.readProducts(unit: unit, gate: gate) { page in codes.withLock { $0 += page.compactMap(\.code) } }
-        return codes.withLock { $0 }
-    }
+    private let reading = RPReading()
+    private var gate: OpenGate { reading.gate }
 
     @Test("A store is read page by page to the empty one, with one login and the token in its header")
     func wholeStore() async throws {
@@ -30,7 +19,7 @@ struct RPSourceTests {
             let after = cursor(of: request)
             return RawServer.answer(Fixture.page(after >= 10 ? [] : ((after + 1)...(after + 2)).map { Fixture.product($0) }))
         }
-        #expect(try await read(source(server)) == Array(1...10))
+        #expect(try await reading.read(reading.source(server)) == Array(1...10))
         let requests = server.requests
         #expect(requests.first?.line == "POST /v1.1/auth HTTP/1.1")
         #expect(try JSONValue(parsing: requests[0].body) == ["usuario": "100000", "senha": "wrong-horse"])
@@ -51,7 +40,7 @@ struct RPSourceTests {
             "products_endpoint": "v3.2/list/{storeReg}/ativos?a=1",
             "pagination": ["method": "CURSOR", "param_name": "last", "additional_params": ["b": "x y", "c": true]], "page_limit": 50,
         ]
-        #expect(try await read(source(server, changes), unit: "001/é") == [])
+        #expect(try await reading.read(reading.source(server, changes), unit: "001/é") == [])
         let request = try #require(server.requests.first)
         #expect(server.requests.count == 1)
         #expect(request.target == "/v3.2/list/001%2F%C3%A9/ativos?a=1&last=0&b=x%20y&c=true&limit=50")
@@ -65,7 +54,7 @@ struct RPSourceTests {
             if after >= 2, request.headers["token"] == "tok-1" { return RawServer.answer(#"{"content":"Não autorizado"}"#, status: 401) }
             return RawServer.answer(Fixture.page(after >= 4 ? [] : [Fixture.product(after + 1)]))
         }
-        #expect(try await read(source(server)) == [1, 2, 3, 4])
+        #expect(try await reading.read(reading.source(server)) == [1, 2, 3, 4])
         #expect(server.requests.count { $0.line.hasPrefix("POST") } == 2)
         #expect(gate.records.allSatisfy { $0 == nil })
     }
@@ -73,7 +62,7 @@ struct RPSourceTests {
     @Test("A second 401 for the same call is permanent, and there was one login in between")
     func refusedTwice() async throws {
         let server = rpServer { _, _ in RawServer.answer(#"{"content":"Não autorizado"}"#, status: 401) }
-        let failure = await partnerFailure { _ = try await read(source(server)) }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server)) }
         #expect(failure?.code == "TOKEN_REFUSED")
         #expect(failure?.isRetryable == false)
         #expect(server.requests.map { $0.line.prefix(4) } == ["POST", "GET ", "POST", "GET "])
@@ -82,7 +71,8 @@ struct RPSourceTests {
     @Test("A refused static token is permanent at once")
     func refusedStaticToken() async throws {
         let server = rpServer { _, _ in RawServer.answer("", status: 401) }
-        let failure = await partnerFailure { _ = try await read(source(server, ["auth_method": "TOKEN", "static_token": "fixed"])) }
+        let fixed: [String: JSONValue] = ["auth_method": "TOKEN", "static_token": "fixed"]
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server, fixed)) }
         #expect(failure?.code == "TOKEN_REFUSED")
         #expect(server.requests.count == 1)
     }
@@ -90,7 +80,7 @@ struct RPSourceTests {
     @Test("Stores that run in parallel share one login")
     func sharedLogin() async throws {
         let server = rpServer { _, _ in RawServer.answer(Fixture.page([])) }
-        let source = try source(server)
+        let source = try reading.source(server)
         let gate = gate
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<8 { group.addTask { try await source.readProducts(unit: "001", gate: gate) { _ in } } }
@@ -106,7 +96,7 @@ struct RPSourceTests {
                 ? RawServer.answer(Fixture.page([Fixture.product(5)]))
                 : RawServer.answer(#"{"response":{"status":"error","messages":[{"message":"Falha ao carregar dados"}]}}"#)
         }
-        let failure = await partnerFailure { _ = try await read(source(server)) }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server)) }
         #expect(failure?.code == "RP_ERROR")
         #expect(failure?.isRetryable == true)
         #expect(
@@ -118,7 +108,7 @@ struct RPSourceTests {
     @Test("R63: the same page for ever is an error, not an endless run")
     func samePage() async throws {
         let server = rpServer { _, _ in RawServer.answer(Fixture.page([Fixture.product(5)])) }
-        let failure = await partnerFailure { _ = try await read(source(server)) }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server)) }
         #expect(failure?.code == "CURSOR_STUCK")
         #expect(failure?.isRetryable == false)
         #expect(server.requests.count == 3)
@@ -128,7 +118,7 @@ struct RPSourceTests {
     func receiveThrows() async throws {
         struct Stop: Error {}
         let server = rpServer { request, _ in RawServer.answer(Fixture.page([Fixture.product(cursor(of: request) + 1)])) }
-        await #expect(throws: Stop.self) { try await source(server).readProducts(unit: "001", gate: gate) { _ in throw Stop() } }
+        await #expect(throws: Stop.self) { try await reading.source(server).readProducts(unit: "001", gate: gate) { _ in throw Stop() } }
     }
 
     @Test("A body beyond the limit is permanent, an outage is tried again and honours Retry-After")
@@ -138,10 +128,10 @@ struct RPSourceTests {
                 ? RawServer.answer(Fixture.page([Fixture.product(1)]))
                 : RawServer.answer("<html>", status: 503, headers: ["Retry-After: 7"])
         }
-        let large = await partnerFailure { _ = try await read(source(server, ["max_response_bytes": 100])) }
+        let large = await partnerFailure { _ = try await reading.read(reading.source(server, ["max_response_bytes": 100])) }
         #expect(large?.code == "TOO_LARGE")
         #expect(large?.isRetryable == false)
-        let outage = await partnerFailure { _ = try await read(source(server)) }
+        let outage = await partnerFailure { _ = try await reading.read(reading.source(server)) }
         #expect(outage?.code == "HTTP_503")
         #expect(outage?.isRetryable == true)
         #expect(outage?.retryAfter == .seconds(7))
@@ -150,7 +140,7 @@ struct RPSourceTests {
     @Test("A redirect is permanent and says where it led, without the query")
     func redirect() async throws {
         let server = rpServer { _, _ in RawServer.answer("", status: 302, headers: ["Location: http://u:p@login.example/in?token=abc"]) }
-        let failure = await partnerFailure { _ = try await read(source(server)) }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server)) }
         #expect(failure?.code == "REDIRECTED")
         #expect(failure?.isRetryable == false)
         #expect(failure?.message.contains("to http://login.example/in,") == true)
@@ -159,7 +149,7 @@ struct RPSourceTests {
     @Test("Nobody there is a failure that may pass")
     func unreachable() async throws {
         let port = RawServer { _ in }.port
-        let source = try RPSource(integration: Fixture.rp("http://127.0.0.1:\(port)"), client: client, tokens: SoloTokenVault())
+        let source = try RPSource(integration: Fixture.rp("http://127.0.0.1:\(port)"), client: reading.client, tokens: SoloTokenVault())
         let failure = await partnerFailure { try await source.logIn(gate: gate) }
         #expect(failure?.code == "UNREACHABLE")
         #expect(failure?.isRetryable == true)
@@ -172,7 +162,7 @@ struct RPSourceTests {
             _ = connection.readRequest()
             connection.waitForPeer(upTo: 20_000)
         }
-        let source = try source(server)
+        let source = try reading.source(server)
         let gate = gate
         let task = Task { try await source.logIn(gate: gate) }
         try await eventually { !server.requests.isEmpty }
@@ -184,7 +174,7 @@ struct RPSourceTests {
     @Test("A probe logs in, reads one page and reports both")
     func probe() async throws {
         let server = rpServer { _, _ in RawServer.answer(Fixture.page([Fixture.product(3), Fixture.product(9)])) }
-        let probe = IntegrationProbe(integration: Fixture.rp(server.url), client: client)
+        let probe = IntegrationProbe(integration: Fixture.rp(server.url), client: reading.client)
         let report = try await probe.run(unit: "001", registration: nil, day: "2026-11-21", gate: gate)
         #expect(
             report == [
