@@ -68,9 +68,16 @@ package final class RunContext: Sendable {
 
     /// Runs `body` in a transaction that commits only while this run's token is current. Throws `FencedOff` otherwise.
     package func fenced<T: Sendable>(_ body: @escaping @Sendable (PostgresTransaction) async throws -> T) async throws -> T {
+        try await fenced(after: []) { transaction, _ in try await body(transaction) }
+    }
+
+    /// Likewise with statements known beforehand, which cost no round trip of their own: `body` gets the rows of each.
+    package func fenced<T: Sendable>(
+        after first: [SQL], _ body: @escaping @Sendable (PostgresTransaction, [PostgresRows]) async throws -> T
+    ) async throws -> T {
         try checkHold()
-        return try await pool.transaction { transaction in
-            let value = try await body(transaction)
+        return try await pool.transaction(after: first) { transaction, rows in
+            let value = try await body(transaction, rows)
             // Last, and locked: a rescue or a cancellation cannot come between this look and the commit, and waits only so long.
             guard try await !transaction.query(QueueStatements.fence(id: self.run.id, token: self.run.token)).isEmpty else {
                 throw FencedOff()

@@ -3,7 +3,7 @@ import Glibc
 
 /// Owns a `PGconn`: made by `init`, freed by `deinit`, never handed out. All calls come from one thread at a time, its session's queue.
 final class LibpqConnection {
-    private let connection: OpaquePointer
+    let connection: OpaquePointer
     private let wake: Wake
 
     /// Begins to connect; nil when there is no memory. `finishConnecting` does the rest.

@@ -29,7 +29,14 @@ package struct PostgresConnection: LeasedConnection {
     nonisolated(nonsending) package func transaction<T: Sendable>(
         _ body: (PostgresTransaction) async throws -> T
     ) async throws -> T {
-        try await repeatingConflicts { try await transactionOnce(body) }
+        try await transaction(after: []) { transaction, _ in try await body(transaction) }
+    }
+
+    /// Likewise, after statements that go out with BEGIN.
+    nonisolated(nonsending) func transaction<T: Sendable>(
+        after first: [SQL], _ body: (PostgresTransaction, [PostgresRows]) async throws -> T
+    ) async throws -> T {
+        try await repeatingConflicts { try await transactionOnce(after: first, body) }
     }
 
     /// As `PostgresPool.transaction(of:)`, on this connection.
@@ -63,13 +70,13 @@ package struct PostgresConnection: LeasedConnection {
     }
 
     nonisolated(nonsending) private func transactionOnce<T: Sendable>(
-        _ body: (PostgresTransaction) async throws -> T
+        after first: [SQL], _ body: (PostgresTransaction, [PostgresRows]) async throws -> T
     ) async throws -> T {
-        try await lease.perform(within: nil) { session, connection, operation throws(PostgresError) in
-            try session.begin(connection, operation)
-        }
         do {
-            let value = try await body(PostgresTransaction(lease: lease))
+            let rows = try await lease.perform(within: nil) { session, connection, operation throws(PostgresError) in
+                try session.begin(with: first, connection, operation)
+            }
+            let value = try await body(PostgresTransaction(lease: lease), rows)
             try Task.checkCancellation()
             // Once sent, a COMMIT is waited for: breaking it off would only leave its outcome open.
             try await lease.perform(within: nil, isCancellable: false) { session, connection, operation throws(PostgresError) in

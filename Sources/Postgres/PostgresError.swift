@@ -46,6 +46,8 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
     package let hint: String?
     /// A named statement must be prepared anew because the schema changed; nothing was carried out.
     let isStalePlan: Bool
+    /// A named statement has to be prepared anew, or somebody discarded it (26000); nothing was carried out.
+    var isStaleStatement: Bool { isStalePlan || sqlState == "26000" }
     /// The server ended the session with this message (FATAL, PANIC).
     let isFatal: Bool
 

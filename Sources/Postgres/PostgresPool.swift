@@ -60,18 +60,25 @@ package final class PostgresPool: Sendable {
         try await withConnection { connection in try await connection.transaction(body) }
     }
 
+    /// Likewise with statements known beforehand, which go out in one go with BEGIN: `body` gets the rows of each.
+    nonisolated(nonsending) package func transaction<T: Sendable>(
+        after first: [SQL], _ body: (PostgresTransaction, [PostgresRows]) async throws -> T
+    ) async throws -> T {
+        try await withConnection { connection in try await connection.transaction(after: first, body) }
+    }
+
     /// Runs `statements` in one transaction, without coming back to the caller in between. Commits when the last one gives a row; else rolls back
     /// and gives nil. `willCommit` is called right before. Repeats and errors are those of `transaction`.
     package func transaction(of statements: [SQL], willCommit: @escaping @Sendable () -> Void = {}) async throws -> [PostgresRows]? {
         try await withConnection { connection in try await connection.transaction(of: statements, willCommit: willCommit) }
     }
 
-    /// Runs statements one after the other on one connection, each by itself, without coming back to the caller in between; gives the rows of
-    /// each. One that fails ends it; those before it stand.
+    /// Runs statements in one go, as one transaction; gives the rows of each. When one fails, none stands. A connection lost on the way is
+    /// thrown, as by `query`.
     package func queries(_ statements: [SQL]) async throws -> [PostgresRows] {
         try await withConnection { connection in
             try await connection.lease.perform(within: nil) { session, connection, operation throws(PostgresError) in
-                try session.execute(all: statements, connection, operation)
+                try session.queries(statements, connection, operation)
             }
         }
     }

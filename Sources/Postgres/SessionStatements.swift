@@ -31,27 +31,28 @@ extension Session {
         do throws(PostgresError) {
             return try executeOnce(text, parameters, connection, operation)
         } catch {
-            // 26000: somebody discarded our prepared statements. Neither error means that anything was carried out.
-            guard error.isStalePlan || error.sqlState == "26000" else { throw error }
+            guard error.isStaleStatement else { throw error }
             statements.forget(text)
             guard connection.transactionStatus == PQTRANS_IDLE else { throw error }
             return try executeOnce(text, parameters, connection, operation)
         }
     }
 
-    /// Runs statements one after the other; gives the rows of each.
-    func execute(all statements: [SQL], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) -> [PostgresRows] {
-        var rows: [PostgresRows] = []
-        for statement in statements { rows.append(try execute(statement, connection, operation)) }
-        return rows
+    /// Runs statements in one go, as one transaction; gives the rows of each.
+    func queries(_ statements: [SQL], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) -> [PostgresRows] {
+        do throws(PostgresError) {
+            return try pipeline(statements, connection, operation)
+        } catch {
+            guard error.isStaleStatement else { throw error }
+            return try pipeline(statements, connection, operation)
+        }
     }
 
     /// A transaction of these statements, which commits when the last one gives a row; nil when it gave none. After an error it is open.
     func transaction(
         of statements: [SQL], willCommit: @Sendable () -> Void, _ connection: LibpqConnection, _ operation: Operation
     ) throws(PostgresError) -> [PostgresRows]? {
-        try begin(connection, operation)
-        let rows = try execute(all: statements, connection, operation)
+        let rows = try begin(with: statements, connection, operation)
         guard rows.last?.isEmpty == false else {
             try rollBack(connection, operation)
             return nil
@@ -82,7 +83,7 @@ extension Session {
         return PostgresRows(try results(connection, operation))
     }
 
-    private func dropForgottenStatements(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
+    func dropForgottenStatements(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
         guard connection.transactionStatus == PQTRANS_IDLE, !statements.forgotten.isEmpty else { return }
         try runScript(statements.takeForgotten().map { "DEALLOCATE \($0)" }.joined(separator: "; "), connection, operation)
     }
@@ -100,17 +101,16 @@ extension Session {
         try runScript(text, connection, operation)
     }
 
-    /// Opens a transaction; behind a pooler its limits come with it.
-    func begin(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
+    /// Opens a transaction and runs its first statements; gives the rows of each. Behind a pooler its limits come with it.
+    func begin(with statements: [SQL], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) -> [PostgresRows] {
         guard connection.transactionStatus == PQTRANS_IDLE else {
             throw PostgresError(kind: .other, sqlState: "25001", message: "a transaction is open on this connection already")
         }
-        guard !configuration.usesNamedStatements else { return try runScript("BEGIN", connection, operation) }
-        try runScript(
-            """
-            BEGIN; SET LOCAL statement_timeout = \((configuration.statementDeadline + .seconds(1)).wholeMilliseconds);
-            SET LOCAL idle_in_transaction_session_timeout = \(idleInTransactionLimit.wholeMilliseconds)
-            """, connection, operation)
+        let limits = [
+            "SET LOCAL statement_timeout = \((configuration.statementDeadline + .seconds(1)).wholeMilliseconds)",
+            "SET LOCAL idle_in_transaction_session_timeout = \(idleInTransactionLimit.wholeMilliseconds)",
+        ]
+        return try pipeline(statements, after: ["BEGIN"] + (configuration.usesNamedStatements ? [] : limits), connection, operation)
     }
 
     /// Commits. Only an answer tells: without one the error is `.commitUnknown`.
@@ -199,7 +199,7 @@ extension Session {
         return last
     }
 
-    private func refuseNul(_ text: String) throws(PostgresError) {
+    func refuseNul(_ text: String) throws(PostgresError) {
         if text.utf8.contains(0) { throw .holdsNul("the statement") }
     }
 }

@@ -44,22 +44,21 @@ extension StoredCampaign {
 
 /// What a new campaign is held against.
 struct CampaignBaseline: Sendable {
-    /// The database's clock, in Unix seconds.
-    let now: Int64
-    /// Of the new campaign's content.
-    let digest: String
+    /// The database's clock, in Unix seconds, and when it was read.
+    private let then: Int64
+    private let readAt = MonotonicClock.now()
     /// How many lines the store's newest VERIFIED campaign had; nil: there is none.
     let lastLineCount: Int?
-    /// The day's newest VERIFIED campaign, while nothing that may have arrived came after it and its content is the same: what is
-    /// published, and need not be again.
-    let unchanged: (id: Int64, name: String)?
+    /// Whether the day has a VERIFIED campaign already: `unchanged` tells whether its content is the same.
+    let isPublished: Bool
+
+    /// The database's clock now, in Unix seconds.
+    var now: Int64 { then + Int64((MonotonicClock.now() - readAt) / .seconds(1)) }
 
     fileprivate init(_ row: PostgresRow) throws {
-        now = try row.get("now")
-        digest = try row.get("digest")
+        then = try row.get("now")
         lastLineCount = try row.getIfPresent("last_line_count")
-        let id: Int64? = try row.getIfPresent("unchanged_id")
-        unchanged = row["unchanged_digest"] == digest ? id.map { ($0, row["unchanged_name"] ?? "") } : nil
+        isPublished = try row.get("is_published")
     }
 }
 
@@ -69,23 +68,29 @@ struct CampaignStore: Sendable {
     let storeID: Int
     let targetID: Int
 
-    /// The database's clock, in Unix seconds.
-    func now() async throws -> Int64 {
-        try await context.pool.query(RetailStatements.now).first?.get("now") ?? 0
-    }
-
     /// The newest PLANNED, SENT or VERIFIED campaign of the day.
     func latest(day: String) async throws -> StoredCampaign? {
         try await context.pool.query(RetailStatements.latestCampaign(store: storeID, target: targetID, day: day)).first.map(
             StoredCampaign.init)
     }
 
-    /// What a campaign of these lines is held against; `destination`: where they go, without which the same lines are not the same campaign.
-    func baseline(day: String, lines: [CampaignLine], destination: String) async throws -> CampaignBaseline {
-        let content = destination + "\n" + StagedProducts.content(of: lines)
-        let statement = RetailStatements.baseline(store: storeID, target: targetID, day: day, content: content)
-        guard let row = try await context.pool.query(statement).first else { throw StagedProductsUnreadable() }
+    /// What a campaign of the day is held against. It does not depend on the campaign, so it is asked while the products are read.
+    func baseline(day: String) async throws -> CampaignBaseline {
+        let rows = try await context.pool.query(RetailStatements.baseline(store: storeID, target: targetID, day: day))
+        guard let row = rows.first else { throw PostgresError(kind: .decoding, message: "the database told nothing of the store's day") }
         return try CampaignBaseline(row)
+    }
+
+    /// What two campaigns have in common when they publish the same; `destination`: where the lines go, without which they are not the same.
+    static func content(of lines: [CampaignLine], destination: String) -> String {
+        destination + "\n" + StagedProducts.content(of: lines)
+    }
+
+    /// The day's newest VERIFIED campaign, while nothing that may have arrived came after it and its content is the same: what is published, and
+    /// need not be again.
+    func unchanged(day: String, content: String) async throws -> (id: Int64, name: String)? {
+        let statement = RetailStatements.unchangedCampaign(store: storeID, target: targetID, day: day, content: content)
+        return try await context.pool.query(statement).first.map { (try $0.get("id"), $0["name"] ?? "") }
     }
 
     /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.
@@ -109,14 +114,14 @@ struct CampaignStore: Sendable {
     /// Swaps the store's products for the campaign's and marks it VERIFIED, in one fenced transaction.
     func verified(_ id: Int64, products: StagedProducts) async throws {
         let store = storeID
-        try await context.fenced { transaction in
-            guard let campaign = try await transaction.query(RetailStatements.campaignVerified(id)).first else {
+        try await context.fenced(after: [RetailStatements.campaignVerified(id), RetailStatements.removeProducts(store: store)]) {
+            transaction, answers in
+            guard let campaign = answers[0].first else {
                 throw RunError(
                     code: "CAMPAIGN_CHANGED", message: "campaign \(id) is no longer SENT; somebody changed its row", isRetryable: true)
             }
             let rows = ProductRows(
                 products: products, store: store, startsAt: try campaign.get("starts_at"), expiresAt: try campaign.get("ends_at"))
-            _ = try await transaction.query(RetailStatements.removeProducts(store: store))
             _ = try await transaction.copyIn(RetailStatements.copyProducts, rows: rows)
         }
     }

@@ -53,23 +53,32 @@ enum RetailStatements {
             """
     }
 
-    /// What a store's new campaign is held against, and the digest of its content: the newest VERIFIED campaign of the store's day, unless
-    /// something that may have arrived came after it, and how many lines the newest VERIFIED one of any day had.
-    static func baseline(store: Int, target: Int, day: String, content: String) -> SQL {
+    /// What a store's new campaign is held against: how many lines the newest VERIFIED campaign of any day had, and whether one of the store's
+    /// day may be what is to be published.
+    static func baseline(store: Int, target: Int, day: String) -> SQL {
         """
-        SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now, encode(sha256(convert_to(\(content), 'UTF8')), 'hex') AS digest,
+        SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now,
           (SELECT line_count FROM campaigns WHERE store_id = \(store) AND status = 'VERIFIED' AND line_count > 0
            ORDER BY day DESC, id DESC LIMIT 1) AS last_line_count,
-          today.id AS unchanged_id, today.name AS unchanged_name, today.content_digest AS unchanged_digest
-        FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+          EXISTS (SELECT FROM campaigns WHERE store_id = \(store) AND target_id = \(target) AND day = \(day)::date AND status = 'VERIFIED') AS is_published
+        """
+    }
+
+    /// The newest VERIFIED campaign of the store's day, when it has this content and nothing that may have arrived came after it.
+    static func unchangedCampaign(store: Int, target: Int, day: String, content: String) -> SQL {
+        """
+        SELECT id, name FROM (
           SELECT c.id, c.name, c.content_digest
           FROM campaigns AS c WHERE c.store_id = \(store) AND c.target_id = \(target) AND c.day = \(day)::date AND c.status = 'VERIFIED'
             AND c.staged_products IS NULL AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
               AND later.day = c.day AND later.id > c.id AND later.status <> 'VERIFIED'
               AND (later.upload_started_at IS NOT NULL OR later.status = 'SENT'))
-          ORDER BY c.id DESC LIMIT 1) AS today ON true
+          ORDER BY c.id DESC LIMIT 1) AS today
+        WHERE content_digest = \(digest(of: content))
         """
     }
+
+    private static func digest(of content: String) -> SQL { "encode(sha256(convert_to(\(content), 'UTF8')), 'hex')" }
 
     static func insertCampaign(_ campaign: NewCampaign) -> SQL {
         """
@@ -77,7 +86,7 @@ enum RetailStatements {
           staged_products, metrics, reason, dry_run, upload_started_at)
         VALUES (\(campaign.execution)::uuid, \(campaign.store), \(campaign.target), \(campaign.name), \(campaign.window.day)::date,
           to_timestamp(\(campaign.window.startInstant)), to_timestamp(\(campaign.window.endInstant)), \(campaign.lineCount), \(campaign.status),
-          \(campaign.digest), \(orNull: campaign.body), \(orNull: campaign.staged), \(orNull: campaign.metrics)::jsonb, \(orNull: campaign.reason), \(campaign.isDryRun),
+          \(campaign.content.isEmpty ? "''" : digest(of: campaign.content)), \(orNull: campaign.body), \(orNull: campaign.staged), \(orNull: campaign.metrics)::jsonb, \(orNull: campaign.reason), \(campaign.isDryRun),
           CASE WHEN \(campaign.status) = 'PLANNED' THEN clock_timestamp() END)
         RETURNING id
         """
@@ -195,7 +204,8 @@ struct NewCampaign: Sendable {
     let window: CampaignWindow
     let lineCount: Int
     let status: String
-    let digest: String
+    /// What its digest is made of, `CampaignStore.content`; empty: nothing was decided.
+    let content: String
     let body: String?
     let staged: String?
     let metrics: JSONValue?

@@ -112,8 +112,7 @@ actor StoreComparison {
     /// The execution's rows become those of the comparison, in one fenced transaction.
     private func record(_ comparison: Comparison?) async throws {
         let (execution, store) = (context.run.id, storeRun.store.id)
-        try await context.fenced { transaction in
-            _ = try await transaction.query(ComparisonStatements.removeDifferences(of: execution))
+        try await context.fenced(after: [ComparisonStatements.removeDifferences(of: execution)]) { transaction, _ in
             guard let comparison else { return }
             let rows = DifferenceRows(comparison: comparison, execution: execution, store: store)
             _ = try await transaction.copyIn(ComparisonStatements.copyDifferences, rows: rows)

@@ -42,23 +42,26 @@ actor StoreSync {
     private func publish(day: String, replacing old: (id: Int64, reason: String)? = nil) async throws -> JSONValue {
         metrics.uploaded = 0
         metrics.verified = 0
+        async let heldAgainst = campaigns.baseline(day: day)
         let products = try await readProducts()
         async let isNoted: Void = storeRun.sourceGate.recordSuccess()
         let lines = products.map(\.line)
-        let destination = "\(store.registration) \(storeRun.targetGate.integration.baseURL)"
-        let baseline = try await campaigns.baseline(day: day, lines: lines, destination: destination)
+        let content = CampaignStore.content(of: lines, destination: "\(store.registration) \(storeRun.targetGate.integration.baseURL)")
+        let baseline = try await heldAgainst
         await isNoted
         let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
         switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
         case .publish: break
-        case .skip(let reason): return try await skip(reason)
+        case .skip(let reason):
+            context.log(.warning, "skipped: \(reason)")
+            try await recordSkipped(name: "", content: "", reason: reason, now: baseline.now)
+            return metrics.skippedDocument
         case .refuse(let reason): throw RunError(code: "CATALOGUE_DROPPED", message: reason, isRetryable: false)
         }
-        let digest = baseline.digest
-        if let earlier = baseline.unchanged {
+        if baseline.isPublished, let earlier = try await campaigns.unchanged(day: day, content: content) {
             let reason = "the same content was verified today as campaign \(earlier.id)"
             context.log(.info, "not uploaded again: \(reason)", ["lines": .integer(Int64(lines.count))])
-            try await recordSkipped(name: earlier.name, digest: digest, reason: reason)
+            try await recordSkipped(name: earlier.name, content: content, reason: reason, now: baseline.now)
             return metrics.successDocument()
         }
         guard let window = CampaignWindow(now: baseline.now, zone: storeRun.zone, rules: storeRun.target.campaignRules) else {
@@ -73,11 +76,11 @@ actor StoreSync {
             context.log(
                 .info, "dry run: it would upload \(lines.count) lines as \"\(name)\"",
                 ["body": .string(String(decoding: body.prefix(2_000), as: UTF8.self))])
-            _ = try await record("SKIPPED", name, window, digest, body: body, reason: "dry run")
+            _ = try await record("SKIPPED", name, window, content, body: body, reason: "dry run")
             return metrics.successDocument()
         }
         let staged = StagedProducts(products)
-        let id = try await record("PLANNED", name, window, digest, body: body, staged: staged, replacing: old)
+        let id = try await record("PLANNED", name, window, content, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
         return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
     }
@@ -96,25 +99,19 @@ actor StoreSync {
         }
     }
 
-    private func skip(_ reason: String) async throws -> JSONValue {
-        context.log(.warning, "skipped: \(reason)")
-        try await recordSkipped(name: "", digest: "", reason: reason)
-        return metrics.skippedDocument
-    }
-
     /// A campaign that is not uploaded: its row says why, for the whole day.
-    private func recordSkipped(name: String, digest: String, reason: String) async throws {
-        _ = try await record("SKIPPED", name, CampaignWindow(dayOf: try await campaigns.now(), zone: storeRun.zone), digest, reason: reason)
+    private func recordSkipped(name: String, content: String, reason: String, now: Int64) async throws {
+        _ = try await record("SKIPPED", name, CampaignWindow(dayOf: now, zone: storeRun.zone), content, reason: reason)
     }
 
     private func record(
-        _ status: String, _ name: String, _ window: CampaignWindow, _ digest: String, body: [UInt8]? = nil, staged: StagedProducts? = nil,
+        _ status: String, _ name: String, _ window: CampaignWindow, _ content: String, body: [UInt8]? = nil, staged: StagedProducts? = nil,
         reason: String? = nil, replacing old: (id: Int64, reason: String)? = nil
     ) async throws -> Int64 {
         try await campaigns.insert(
             NewCampaign(
                 execution: context.run.id, store: store.id, target: campaigns.targetID, name: name, window: window,
-                lineCount: metrics.accepted, status: status, digest: digest, body: body.map { String(decoding: $0, as: UTF8.self) },
+                lineCount: metrics.accepted, status: status, content: content, body: body.map { String(decoding: $0, as: UTF8.self) },
                 staged: staged?.text, metrics: metrics.successDocument(), reason: reason, isDryRun: options.isDryRun), replacing: old)
     }
 

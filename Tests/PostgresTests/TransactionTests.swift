@@ -202,7 +202,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("questions in one go are answered one by one; one that fails ends them, and those before it stand")
+    @Test("statements in one go of their own: each is answered; when one fails, none stands")
     func questions() async throws {
         try await TestDatabase.withDatabase { database in
             try await withPool(database.url, maximum: 1) { pool in
@@ -213,7 +213,7 @@ struct TransactionTests {
                     _ = try await pool.queries(["INSERT INTO t VALUES (3)", "SELECT 1/0", "INSERT INTO t VALUES (4)"])
                 }
                 #expect(error.sqlState == "22012")
-                #expect(try await pool.query("SELECT a FROM t ORDER BY a").map { $0["a"] } == ["1", "2", "3"])
+                #expect(try await pool.query("SELECT a FROM t ORDER BY a").map { $0["a"] } == ["1", "2"], "and the connection is of use")
             }
         }
     }

@@ -129,13 +129,14 @@ import Testing
         let window = CampaignWindow(dayOf: 0, zone: .utc)
         let campaign = NewCampaign(
             execution: "00000000-0000-7000-8000-000000000001", store: 1, target: 1, name: "c", window: window, lineCount: 0,
-            status: "PLANNED", digest: "",
+            status: "PLANNED", content: "",
             body: nil, staged: nil, metrics: nil, reason: nil, isDryRun: false)
         let caller = "00000000-0000-7000-8000-000000000002"
         let all: [SQL] = [
             RetailStatements.stores(ids: [1]), RetailStatements.activeStores, RetailStatements.integration(named: "rp"),
             RetailStatements.integration(id: 1),
-            RetailStatements.baseline(store: 1, target: 1, day: "1970-01-01", content: "x"),
+            RetailStatements.baseline(store: 1, target: 1, day: "1970-01-01"),
+            RetailStatements.unchangedCampaign(store: 1, target: 1, day: "1970-01-01", content: "x"),
             RetailStatements.activeIntegrations(type: "RP"), RetailStatements.now, RetailStatements.insertCampaign(campaign),
             RetailStatements.latestCampaign(store: 1, target: 1, day: "1970-01-01"),
             RetailStatements.uploadBegins(1), RetailStatements.uploadDidNotArrive(1),
