@@ -100,6 +100,15 @@ enum ScheduleStatements {
         """
     }
 
+    /// Those of the jobs that make an execution: a due time that has its tick already makes none.
+    static func makingExecutions(_ decided: [DecidedSchedule]) -> SQL {
+        let rows = TickRows(decided)
+        return """
+            SELECT DISTINCT r.job FROM unnest(\(rows.runJobs)::int[], \(rows.runTimes)::bigint[]) AS r(job, scheduled_for)
+            WHERE NOT EXISTS (SELECT FROM schedule_ticks AS t WHERE t.job_config_id = r.job AND t.due_at = to_timestamp(r.scheduled_for))
+            """
+    }
+
     /// Cancels what REPLACE replaces, all at once: one function locks everybody concerned in order of id.
     static func cancelLiveExecutions(of jobs: [Int]) -> SQL {
         """

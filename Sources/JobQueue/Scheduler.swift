@@ -1,6 +1,7 @@
 import Cron
 import Postgres
 import Runtime
+import Synchronization
 
 /// Turns the cron patterns of job configurations into executions. Any number may run at once: locks, the key of `schedule_ticks` and one
 /// transaction for execution, tick and next due time make each due time happen once, and only the database's clock counts (SPEC §4).
@@ -14,14 +15,15 @@ package struct Scheduler: Sendable {
     private let planner: SchedulePlanner
     private let wakeup: Wakeup
     private let onReady: @Sendable () -> Void
-    private let onProgress: @Sendable () -> Void
+    private let onProgress: @Sendable (_ failures: Int) -> Void
+    private let zoneFiles = ZoneFiles()
     private let logger = Logger(label: "scheduler")
 
     /// `pool` is the caller's to close, two connections are enough; `onReady` once a first look at the database succeeded, `onProgress` at
-    /// every turn (it feeds the watchdog); a signal on `wakeup` makes it look at once.
+    /// every turn, with how many looks failed in a row (it feeds the watchdog); a signal on `wakeup` makes it look at once.
     package init(
         pool: PostgresPool, wakeup: Wakeup = Wakeup(), onReady: @escaping @Sendable () -> Void = {},
-        onProgress: @escaping @Sendable () -> Void = {}
+        onProgress: @escaping @Sendable (_ failures: Int) -> Void = { _ in }
     ) {
         self.pool = pool
         self.planner = SchedulePlanner(pool: pool)
@@ -48,17 +50,38 @@ package struct Scheduler: Sendable {
         }
     }
 
-    /// Reads the zone files again and plans anew what an update of `tzdata` moved; `run` does it at its start, SIGHUP asks for it later.
-    package func reload() async throws {
-        TimeZoneRules.forgetLoadedZones()
-        try await planner.followZoneFiles()
+    /// Has the zone files read again and what an update of `tzdata` moved planned anew, as soon as the database answers; `run` does it at its
+    /// start, SIGHUP asks for it later.
+    package func reload() {
+        zoneFiles.areNews.store(true, ordering: .releasing)
         wakeup.signal()
+    }
+
+    /// Whether the zone files may be others than the schedules were planned by.
+    private final class ZoneFiles: Sendable {
+        let areNews = Atomic(false)
+    }
+
+    private func followZoneFiles() async throws {
+        guard zoneFiles.areNews.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        do {
+            TimeZoneRules.forgetLoadedZones()
+            try await planner.followZoneFiles()
+        } catch {
+            zoneFiles.areNews.store(true, ordering: .releasing)
+            throw error
+        }
     }
 
     /// Plans what changed and enqueues what is due. Gives the time until something is due next, nil when nothing will be.
     package func runOnce() async throws -> Duration? {
+        try await followZoneFiles()
         var glance = try await look(after: 0)
-        if glance.hasChanges { try await planner.planAll() }
+        onProgress(0)
+        if glance.hasChanges {
+            try await planner.planAll()
+            onProgress(0)
+        }
         if glance.hasChanges || glance.untilDue.map({ $0 <= .zero }) ?? false {
             try await tickAll(dueBy: glance.now)
             // What is still due from before this is held by another scheduler, or was refused.
@@ -70,11 +93,11 @@ package struct Scheduler: Sendable {
     private func turn(until shutdown: ShutdownSignal) async {
         var failures = 0
         var isReady = false
+        reload()
         while !shutdown.isRequested && !Task.isCancelled {
-            onProgress()
+            onProgress(failures)
             var wait = Self.pollInterval * Double.random(in: 0.85...1)
             do {
-                if !isReady { try await planner.followZoneFiles() }
                 wait = min(try await runOnce() ?? wait, wait)
                 failures = 0
                 if !isReady {
@@ -118,7 +141,7 @@ package struct Scheduler: Sendable {
         let report = try await pool.transaction { transaction in
             try await SchedulerTick.run(in: transaction, dueBy: moment, limit: limit, except: refused)
         }
-        onProgress()
+        onProgress(0)
         guard report.found > 0 else { return report }
         assert(Failpoint.reach("tick.committed"))
         let fields = [

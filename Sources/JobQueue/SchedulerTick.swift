@@ -58,7 +58,7 @@ struct SchedulerTick: Sendable {
     private static func record(_ candidates: [PostgresRow], _ report: inout TickReport, in transaction: PostgresTransaction) async throws {
         let live = try await liveExecutions(candidates, in: transaction)
         var unreadable: [Int] = []
-        var replacing: [Int] = []
+        var replacing: [DecidedSchedule] = []
         var ticks = 0
         for row in candidates where ticks < mostTicks {
             let job = try row.get("job_config_id", as: Int.self)
@@ -68,12 +68,14 @@ struct SchedulerTick: Sendable {
             }
             let decision = ScheduleDecision(due, now: report.now)
             ticks += decision.ticks.count
-            if decision.replacesLive { replacing.append(job) }
-            report.decided.append(DecidedSchedule(jobConfigID: job, decision: decision))
+            let decided = DecidedSchedule(jobConfigID: job, decision: decision)
+            if decision.replacesLive { replacing.append(decided) }
+            report.decided.append(decided)
         }
         if !unreadable.isEmpty { _ = try await transaction.query(ScheduleStatements.planAnew(unreadable)) }
         if !replacing.isEmpty {
-            let rows = try await transaction.query(ScheduleStatements.cancelLiveExecutions(of: replacing))
+            let jobs = try await transaction.query(ScheduleStatements.makingExecutions(replacing)).map { try $0.get("job", as: Int.self) }
+            let rows = try await transaction.query(ScheduleStatements.cancelLiveExecutions(of: jobs))
             report.cancelled = try rows.first?.get("cancelled") ?? 0
         }
         report.enqueued = try await transaction.query(ScheduleStatements.record(report.decided)).affectedRows

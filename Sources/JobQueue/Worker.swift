@@ -33,14 +33,16 @@ package struct Worker: Sendable {
     private let jobs: [String: any Job]
     private let told: [String: Wakeup]
     private let onReady: @Sendable () -> Void
-    private let onProgress: @Sendable () -> Void
+    private let onProgress: @Sendable (_ running: Int) -> Void
     private let logger = Logger(label: "worker")
 
     /// `jobs` by `job_type`; `told`: what else is signalled when its channel is notified, and when a connection that listens is new; `onReady`
-    /// once the first lease is held, `onProgress` at every turn of the claim loop (it feeds the watchdog).
+    /// once the first lease is held, `onProgress` at every turn of the claim loop, with how many runs are under way (it feeds the
+    /// watchdog).
     package init(
         identity: WorkerIdentity, settings: WorkerSettings, database: PostgresConfiguration, jobs: [String: any Job],
-        told: [String: Wakeup] = [:], onReady: @escaping @Sendable () -> Void = {}, onProgress: @escaping @Sendable () -> Void = {}
+        told: [String: Wakeup] = [:], onReady: @escaping @Sendable () -> Void = {},
+        onProgress: @escaping @Sendable (_ running: Int) -> Void = { _ in }
     ) {
         self.identity = identity
         self.settings = settings
@@ -71,7 +73,7 @@ package struct Worker: Sendable {
             onLost: { slots.interrupt(claimedOutside: $0, as: attempt.interruption) })
         let claimer = Claimer(
             identity: identity, pool: queuePool, slots: slots, lease: lease, signals: signals, hearsNotifications: settings.listens,
-            leaveWhenDrained: settings.drains, onProgress: onProgress)
+            leaveWhenDrained: settings.drains, onProgress: { onProgress(slots.activeCount) })
         let watch = RunWatch(
             identity: identity, pool: queuePool, slots: slots, outcomes: outcomes, attempt: attempt, claims: { claimer.rounds },
             wakeup: watchWakeup)
@@ -128,7 +130,7 @@ package struct Worker: Sendable {
     /// Takes the first lease, however long the database stays away.
     private func begin(_ keeper: LeaseKeeper, until shutdown: ShutdownSignal) async {
         while !shutdown.isRequested, await !keeper.renewOnce() {
-            onProgress()
+            onProgress(0)
             _ = try? await Task.sleep(for: .milliseconds(500))
         }
         if !shutdown.isRequested {
@@ -143,7 +145,7 @@ package struct Worker: Sendable {
         if slots.heldCount > 0 { logger.notice("waits for its runs", ["runs": "\(slots.heldCount)"]) }
         let deadline = shutdown.deadline ?? .zero
         while slots.heldCount > 0, MonotonicClock.now() < (shutdown.deadline ?? deadline) {
-            onProgress()
+            onProgress(slots.activeCount)
             _ = try? await Task.sleep(for: .milliseconds(20))
         }
         if slots.heldCount > 0 {

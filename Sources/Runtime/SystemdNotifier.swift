@@ -6,15 +6,9 @@ import Glibc
 package final class SystemdNotifier: Sendable {
     private let socketPath: String?
 
-    /// How often `watchdog()` wants to be called: half of `WATCHDOG_USEC`; nil when systemd watches nothing or another process.
-    package let watchdogInterval: Duration?
-
-    /// Reads `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
+    /// Reads `NOTIFY_SOCKET`.
     package init(environment: [String: String]) {
         socketPath = environment["NOTIFY_SOCKET"].flatMap { $0.hasPrefix("/") || $0.hasPrefix("@") ? $0 : nil }
-        let isForUs = environment["WATCHDOG_PID"].map { Int32($0) == getpid() } ?? true
-        let microseconds = environment["WATCHDOG_USEC"].flatMap(Int64.init) ?? 0
-        watchdogInterval = isForUs && microseconds > 0 ? .microseconds(microseconds) / 2 : nil
     }
 
     /// Says that the start is over.
@@ -24,12 +18,12 @@ package final class SystemdNotifier: Sendable {
     package func stopping() { send("STOPPING=1") }
 
     /// Says in a line what `systemctl status` shows; line breaks become spaces.
-    package func status(_ text: String) {
-        send("STATUS=" + String(text.map { $0.isNewline ? " " : $0 }))
-    }
+    package func status(_ text: String) { send(Self.line(text)) }
 
-    /// Says that the program lives.
-    package func watchdog() { send("WATCHDOG=1") }
+    /// Says that the program lives, and what it does.
+    package func watchdog(status text: String) { send("WATCHDOG=1\n" + Self.line(text)) }
+
+    private static func line(_ text: String) -> String { "STATUS=" + String(text.map { $0.isNewline ? " " : $0 }) }
 
     private func send(_ message: String) {
         guard let socketPath else { return }

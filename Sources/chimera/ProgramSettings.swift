@@ -11,14 +11,16 @@ struct ProgramSettings: Sendable {
         self.environment = environment
     }
 
-    /// The database of `DATABASE_URL`. Throws when it is unset or cannot be read (78).
-    func database(applicationName: String) throws -> PostgresConfiguration {
+    /// The database of `DATABASE_URL`. Throws when it is unset or cannot be read (78). `statementDeadline`: also the longest wait for a
+    /// connection.
+    func database(applicationName: String, statementDeadline: Duration = .seconds(30)) throws -> PostgresConfiguration {
         guard let url = environment["DATABASE_URL"], !url.isEmpty else {
             throw OperatorError(
                 exitCode: .configuration,
                 message: "DATABASE_URL is not set; set it to a PostgreSQL connection string such as postgresql://chimera@db1/chimera")
         }
-        return try PostgresConfiguration(url: url, applicationName: applicationName, usesNamedStatements: try listens())
+        return try PostgresConfiguration(
+            url: url, applicationName: applicationName, usesNamedStatements: try listens(), statementDeadline: statementDeadline)
     }
 
     /// `CHIMERA_LISTEN`: LISTEN and named statements (`on`), or polling alone for PgBouncer (`off`).

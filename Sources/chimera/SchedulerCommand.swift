@@ -4,6 +4,9 @@ import Runtime
 
 /// `chimera scheduler`: turns cron patterns into executions until it is stopped, or once.
 struct SchedulerCommand {
+    /// A look at the schedules takes milliseconds. In an outage it is given up before a service manager takes the scheduler for dead
+    /// (WatchdogSec=30).
+    private static let deadline: Duration = .seconds(10)
     /// How long a transaction under way may go on after SIGTERM.
     private static let grace: Duration = .seconds(30)
 
@@ -26,12 +29,15 @@ struct SchedulerCommand {
 
     private static func run(_ settings: ProgramSettings) async throws {
         let database = try settings.database(applicationName: "chimera scheduler")
-        let pool = PostgresPool(database, maximumConnections: 3)
+        let pool = PostgresPool(
+            try settings.database(applicationName: "chimera scheduler", statementDeadline: deadline), maximumConnections: 3)
         let program = LongRunning(environment: settings.environment, grace: grace)
         let keyring = try CurrentKeyring(path: settings.keyFile)
         let outboxPool = PostgresPool(database, maximumConnections: 3)
         let outbox = Composition.deliveryLoop(pool: outboxPool, keyring: keyring, language: try settings.language())
-        let scheduler = Scheduler(pool: pool, onReady: { program.isReady() }, onProgress: { program.systemd.watchdog() })
+        let scheduler = Scheduler(pool: pool, onReady: { program.isReady() }) { failures in
+            program.systemd.watchdog(status: failures == 0 ? "schedules" : "cannot look at the schedules, \(failures) tries")
+        }
         // A change of tzdata is followed by the scheduler itself: it rereads the zones and plans anew.
         let reload: @Sendable () -> Void = {
             do {
@@ -39,7 +45,7 @@ struct SchedulerCommand {
             } catch {
                 Logger(label: "chimera").error("keeps its old keys", ["error": "\(error)"])
             }
-            Task { try? await scheduler.reload() }
+            scheduler.reload()
         }
         try await program.run(reload: reload) {
             try await SchemaGate(pool: pool).pass(program)

@@ -41,7 +41,7 @@ struct WorkerCommand {
                 identity: identity, settings: workerSettings, database: database,
                 jobs: Composition.jobs(partners: partners, settings: settings),
                 told: ["chimera_outbox": outboxWakeup],
-                onReady: { program.isReady() }, onProgress: { program.systemd.watchdog() })
+                onReady: { program.isReady() }, onProgress: { program.systemd.watchdog(status: "runs under way: \($0), slots: \(slots)") })
             await withDiscardingTaskGroup { services in
                 services.addTask { await outbox.run(until: program.shutdown) }
                 await worker.run(until: program.shutdown)
@@ -67,6 +67,7 @@ struct SchemaGate {
                 return try await withDeadline(.seconds(5)) { try await migrator.checkVersion() }
             } catch  where error is DeadlineExceeded || (error as? PostgresError)?.isWorthReconnecting == true {
                 tries += 1
+                program.systemd.status("waits for the database")
                 if tries == 1 || tries % 20 == 0 { logger.warning("waits for the database", ["error": "\(error)"]) }
                 try? await Task.sleep(for: .milliseconds(500))
             }

@@ -182,6 +182,7 @@ import Testing
             try await socket.message(containing: "READY=1", within: .seconds(30))
             let leases: Int = try await rig.value("SELECT count(*) AS value FROM workers WHERE lease_until > clock_timestamp()")
             #expect(leases == 1)
+            try await socket.message(containing: "STATUS=runs under way: 0, slots: ", within: .seconds(20))
             try await eventually(within: .seconds(20), "three pings") { socket.messages.count { $0.contains("WATCHDOG=1") } >= 3 }
             #expect(try #require(socket.messages.first { $0.contains("READY=1") || $0.contains("WATCHDOG=1") }).contains("READY=1"))
             let id = try await rig.trigger("drill", params: ["sleep_ms": 3_000])
@@ -191,6 +192,24 @@ import Testing
             let pings = socket.messages.count { $0.contains("WATCHDOG=1") }
             #expect(try await worker.waitForExit(within: .seconds(30)) == .exited(0))
             #expect(socket.messages.count { $0.contains("WATCHDOG=1") } > pings, "a worker that drains is alive")
+        }
+    }
+
+    @Test("R20: a scheduler whose database is silent goes on saying that it lives, often enough for WatchdogSec=30")
+    func schedulerInAnOutage() async throws {
+        try await withDrill { rig in
+            let socket = try FakeNotifySocket()
+            let proxy = try rig.proxyToDatabase()
+            let scheduler = try rig.scheduler(url: rig.url(through: proxy), environment: ["NOTIFY_SOCKET": socket.path])
+            try await socket.message(containing: "READY=1", within: .seconds(30))
+            proxy.set(.blackHole)
+            var last = socket.messages.count
+            for _ in 0..<2 {
+                try await eventually(within: .seconds(25), "another ping") { socket.messages.count > last }
+                last = socket.messages.count
+            }
+            scheduler.signal(SIGTERM)
+            #expect(try await scheduler.waitForExit(within: .seconds(30)) == .exited(0))
         }
     }
 
