@@ -23,6 +23,9 @@ struct Attempt: Sendable {
                     code: "UNSUPPORTED", message: "this version of chimera does not run \(configuration.jobType) jobs yet",
                     isRetryable: false)
             }
+            if let problem = configuration.integrationProblem {
+                throw RunError(code: "INTEGRATION", message: problem, isRetryable: false)
+            }
             let context = RunContext(
                 run: run, configuration: configuration, options: try Self.options(configuration: configuration, run: run), pool: pool,
                 lease: lease, term: assignment.term, logWriter: logs, slotPause: pause)
@@ -46,6 +49,9 @@ struct Attempt: Sendable {
         } catch let error as PostgresError where error.kind == .deadlineExceeded {
             return await unanswered(error, run: run, configuration: configuration)
         } catch is FencedOff {
+            return .fencedOff
+        } catch  where Task.isCancelled {
+            // It was stopped, and what becomes of it is decided: it did not fail, and its lines shall not say so.
             return .fencedOff
         } catch {
             return failure(error, run: run, configuration: configuration, timedOut: false)

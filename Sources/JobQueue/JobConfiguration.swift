@@ -20,6 +20,8 @@ package struct JobConfiguration: Sendable {
     package let retryDelay: Duration
     /// How long one run may take.
     package let timeout: Duration
+    /// Why its integration cannot be used, as a sentence that names it; nil when it can, or there is none.
+    package var integrationProblem: String? = nil
 }
 
 /// The configurations of the jobs whose runs were claimed lately, at most a second old: a change takes effect within 2 s.
@@ -58,6 +60,9 @@ final class ConfigurationCache: Sendable {
             // jsonb holds more than we read (1e400, depth): that job's runs fail, and nobody else's.
             config: (try? row.get("config")) ?? .null, integrationID: try row.getIfPresent("integration_id"),
             retryDelay: .seconds(try row.get("retry_delay_seconds", as: Int.self)),
-            timeout: .seconds(try row.get("timeout_seconds", as: Int.self)))
+            timeout: .seconds(try row.get("timeout_seconds", as: Int.self)),
+            integrationProblem: row["unusable_integration"].map { name in
+                "integration \(name) is inactive or deleted; activate it or choose another"
+            })
     }
 }

@@ -86,27 +86,27 @@ package struct Maintenance: Sendable {
 
     private func keepHouse(thoroughly: Bool) async throws {
         if thoroughly {
-            try await tidy()
+            try await inTurn([QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations])
+            for row in try await pool.query(QueueStatements.defects) {
+                logger.error("the queue's tables need an operator", ["defect": row["defect"] ?? ""])
+            }
         } else if try await pool.query(QueueStatements.isHouseworkDue).first?.get("is_due") == false {
             return
         }
-        _ = try await pool.query(QueueStatements.gateStragglers(looksAtAll: thoroughly))
-        _ = try await pool.query(QueueStatements.expireWaits)
-        _ = try await pool.query(QueueStatements.sweepParents)
+        try await inTurn([
+            QueueStatements.gateStragglers(looksAtAll: thoroughly), QueueStatements.expireWaits, QueueStatements.sweepParents,
+        ])
     }
 
     /// What cannot be done says so and leaves the rest to be done.
-    private func tidy() async throws {
-        for statement in [QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations] {
+    private func inTurn(_ statements: [SQL]) async throws {
+        for statement in statements {
             do throws(PostgresError) {
                 _ = try await pool.query(statement)
             } catch {
                 if error.isWorthReconnecting { throw error }
                 logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
             }
-        }
-        for row in try await pool.query(QueueStatements.defects) {
-            logger.error("the queue's tables need an operator", ["defect": row["defect"] ?? ""])
         }
     }
 }

@@ -84,10 +84,14 @@ struct OutcomeStatements: Sendable {
         guard !items.isEmpty else { return [] }
         do {
             return try await execute(items, statement, skipsLocked)
-        } catch let error as PostgresError where error.refusesRows && items.count > 1 {
+        } catch let error as PostgresError where (error.refusesRows || error.isMissingPartition) && items.count > 1 {
             var locked: Set<ExecutionID> = []
             for item in items { locked.formUnion(try await writeAll([item], statement, skipsLocked, instead: instead)) }
             return locked
+        } catch let error as PostgresError where error.isMissingPartition {
+            // Its day's table cannot be made. It waits apart, for an operator mends that.
+            logger.warning("the end of a run waits for its day's table", ["error": "\(error)"])
+            return [items[0].run.id]
         } catch let error as PostgresError where error.refusesRows {
             logger.error("PostgreSQL refused the end of a run", ["error": "\(error)"])
             do {
@@ -145,13 +149,14 @@ struct OutcomeStatements: Sendable {
     /// Repeats a statement after a deadlock or a serialisation failure, and after making the day's partition when it was missing.
     func repeatingConflicts(_ body: () async throws -> Void) async throws {
         var tries = 0
+        var madePartitions = false
         while true {
             do {
                 return try await body()
             } catch let error as PostgresError where tries < 5 && error.isRetryableTransaction {
                 tries += 1
-            } catch let error as PostgresError where tries < 5 && error.isMissingPartition {
-                tries += 1
+            } catch let error as PostgresError where !madePartitions && error.isMissingPartition {
+                madePartitions = true
                 _ = try await pool.query(QueueStatements.createPartitions)
             }
         }

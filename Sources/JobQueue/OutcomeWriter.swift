@@ -163,7 +163,9 @@ final class OutcomeWriter: Sendable {
         for start in stride(from: 0, to: lines.count, by: Self.largestBatch) {
             let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
             do {
-                try await statements.repeatingConflicts { _ = try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now())) }
+                try await statements.repeatingConflicts {
+                    _ = try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now()))
+                }
             } catch let error as PostgresError where error.refusesRows {
                 try await writeOneByOne(batch, from: start, of: lines)
             } catch {

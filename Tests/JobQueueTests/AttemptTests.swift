@@ -15,12 +15,13 @@ import Testing
     /// The outcome as a sentence.
     private func outcome(
         attempt: Int = 1, params: String? = nil, configuration: JobConfiguration? = .sample(),
+        logs: ExecutionLogWriter = ExecutionLogWriter(wakeup: Wakeup()),
         _ body: @escaping @Sendable (RunContext) async throws -> JobResult
     ) async throws -> String {
         let pool = PostgresPool(try PostgresConfiguration(url: "host=127.0.0.1 port=1"), maximumConnections: 1)
         let lease = Lease(length: .seconds(900))
         lease.renewed(askedAt: MonotonicClock.now())
-        let runner = Attempt(jobs: ["TEST": Script(body: body)], pool: pool, lease: lease, logs: ExecutionLogWriter(wakeup: Wakeup()))
+        let runner = Attempt(jobs: ["TEST": Script(body: body)], pool: pool, lease: lease, logs: logs)
         let run = ClaimedRun.sample(attempt: attempt, params: params)
         let outcome = await runner.run(
             Assignment(run: run, configuration: configuration, term: Lease.Term(number: 1)), pause: SlotPause { _ in })
@@ -65,8 +66,29 @@ import Testing
         #expect(try await outcome { _ in throw Unexpected("odd") } == "retried INTERNAL after 30 s")
     }
 
+    @Test("a run that was stopped did not fail, and no line says that it did")
+    func stopped() async throws {
+        let logs = ExecutionLogWriter(wakeup: Wakeup())
+        let (lastAttempt, task) = (3, Wakeup())
+        let ended = Task {
+            try await outcome(attempt: lastAttempt, logs: logs) { _ in
+                task.signal()
+                try await Task.sleep(for: .seconds(3600))
+                return .succeeded(metrics: nil)
+            }
+        }
+        _ = await task.wait(upTo: .seconds(30))
+        ended.cancel()
+        #expect(try await ended.value == "fenced off")
+        #expect(logs.isEmpty)
+    }
+
     @Test("what cannot be run fails for good and says why")
     func notRun() async throws {
+        var unusable = JobConfiguration.sample()
+        unusable.integrationProblem = "integration erp is inactive"
+        #expect(try await outcome(configuration: unusable) { _ in .succeeded(metrics: nil) } == "failed INTEGRATION")
+
         #expect(try await outcome(configuration: nil) { _ in .succeeded(metrics: nil) } == "failed JOB_DELETED")
         #expect(try await outcome(configuration: .sample(type: "LATER")) { _ in .succeeded(metrics: nil) } == "failed UNSUPPORTED")
         #expect(try await outcome(configuration: .sample(config: .null)) { _ in .succeeded(metrics: nil) } == "failed CONFIG_UNREADABLE")

@@ -72,6 +72,39 @@ import Testing
         }
     }
 
+    @Test("an integration given to a job later limits what waits and what runs already")
+    func integrationGivenLater() async throws {
+        try await Queue.withDatabase { queue in
+            let rp = try await queue.addIntegration("rp", type: "RP", config: #"{"max_concurrency": 2}"#)
+            let job = try await queue.addJob("j", type: "CUSTOM")
+            let worker = try await queue.addWorker()
+            try await queue.enqueue(job, count: 5)
+            let first = try await queue.claimOne(worker)
+            try await queue.run("UPDATE job_configurations SET integration_id = \(rp) WHERE id = \(job)")
+            #expect(try await queue.claim(worker).count == 1, "one is under way")
+            try await queue.finish([first])
+            #expect(try await queue.claim(worker).count == 1)
+            try await queue.run("UPDATE job_configurations SET integration_id = NULL WHERE id = \(job)")
+            #expect(try await queue.claim(worker).count == 2)
+        }
+    }
+
+    @Test("a row that another session holds takes nobody's place")
+    func lockedCandidate() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("j", type: "NOOP", "max_concurrency = 1")
+            let other = try await queue.addJob("other", type: "NOOP", "max_concurrency = 1")
+            let worker = try await queue.addWorker()
+            let ids = try await queue.enqueue(job, count: 3)
+            let behind = try await queue.enqueue(other)
+            try await queue.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_live WHERE id = \(ids[0])::uuid FOR UPDATE")
+                #expect(try await queue.claim(worker, batch: 1).map(\.id) == [ids[1]])
+                #expect(try await queue.claim(worker, batch: 1).map(\.id) == behind)
+            }
+        }
+    }
+
     @Test("one store, one run at a target, over all jobs; the second waits and its neighbours do not")
     func oneStoreOneRun() async throws {
         try await Queue.withDatabase { queue in

@@ -54,6 +54,28 @@ import Testing
         }
     }
 
+    @Test("a comparison that somebody has locked holds up no other's end")
+    func lockedWait() async throws {
+        try await withJobs { queue, sync, compare, club, worker in
+            let parent = try await queue.addParent(compare, stores: [7, 8], worker: worker, target: club)
+            for store in [7, 8] { try await queue.enqueue(sync, store: store, target: club) }
+            try await queue.plant(
+                "UPDATE job_live SET run_at = run_at - interval '2 minutes', created_at = created_at - interval '2 minutes'")
+            try await queue.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_live WHERE store_id = 7 AND parent_id = \(parent)::uuid FOR UPDATE")
+                _ = try await queue.pool.query(QueueStatements.expireWaits, deadline: .seconds(5))
+            }
+            func states() async throws -> [String] {
+                try await queue.texts(
+                    "SELECT store_id || ' ' || status FROM job_executions WHERE parent_id = \(parent)::uuid ORDER BY store_id")
+            }
+            #expect(try await states() == ["7 PENDING", "8 FAILED"])
+            try await queue.run(QueueStatements.expireWaits)
+            #expect(try await states() == ["7 FAILED", "8 FAILED"])
+            #expect(try await queue.status(parent) == "FAILED")
+        }
+    }
+
     @Test("one that waited for a live sync longer than its timeout ends FAILED by name, and its parent with it")
     func expires() async throws {
         try await withJobs { queue, sync, compare, club, worker in

@@ -16,7 +16,7 @@ import Testing
         try await Shop.withDatabase { shop in
             let club = try await shop.addIntegration("club", type: "CRESCEVENDAS")
             let moments = try await withThrowingTaskGroup(of: Double.self) { group in
-                for _ in 0..<20 {
+                for _ in 0..<12 {
                     group.addTask {
                         let row = try await shop.pool.query(
                             "SELECT extract(epoch FROM clock_timestamp() + reserve_request(\(club.id), 30, gen_random_uuid()))::float8 AS moment"
@@ -76,6 +76,45 @@ import Testing
             try await shop.run("UPDATE request_reservations SET at = clock_timestamp() - interval '1 s'")
             try await gate.admit()
             #expect(try await shop.text("SELECT count(*) FROM request_reservations") == "0")
+        }
+    }
+
+    @Test("a moment that its execution missed is lost: after a pause not all of them come at once")
+    func missedMoments() async throws {
+        try await Shop.withDatabase { shop in
+            let club = try await shop.addIntegration("club", type: "CRESCEVENDAS")
+            for store in 1...3 {
+                let execution = shop.context(store: store).run.id
+                try await shop.run(
+                    """
+                    INSERT INTO request_reservations
+                    VALUES (\(club.id), \(execution)::uuid, clock_timestamp() - interval '20 minutes')
+                    ON CONFLICT (integration_id, execution_id) DO UPDATE SET at = excluded.at
+                    """)
+                let wait = try await shop.text(
+                    "SELECT round(extract(epoch FROM reserve_request(\(club.id), 30, \(execution)::uuid)))")
+                #expect(wait == "\(2 * (store - 1))", "paced like requests that had no moment")
+            }
+            #expect(try await shop.text("SELECT count(*) FROM request_reservations") == "0")
+        }
+    }
+
+    @Test("a moment whose execution ended before it is the next one's who asks")
+    func freedMoments() async throws {
+        try await Shop.withDatabase { shop in
+            let club = try await shop.addIntegration("club", type: "CRESCEVENDAS")
+            try await shop.run(
+                "INSERT INTO integration_state (integration_id, next_request_at) VALUES (\(club.id), clock_timestamp() + interval '15 min')"
+            )
+            try await shop.run(
+                """
+                INSERT INTO request_reservations SELECT \(club.id), gen_random_uuid(), clock_timestamp() + place * interval '1 minute'
+                FROM generate_series(1, 3) AS place
+                """)
+            let gate = PartnerGate(integration: club, context: shop.context(store: 1), mayPostpone: true, breakers: BreakerMemory())
+            let error = await #expect(throws: RunPostponed.self) { try await gate.admit() }
+            #expect((error?.delay).map { $0 > .seconds(50) && $0 <= .seconds(60) } == true)
+            #expect(try await shop.text("SELECT count(*) FROM request_reservations") == "3", "it has become its own")
         }
     }
 

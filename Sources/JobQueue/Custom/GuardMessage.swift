@@ -55,12 +55,12 @@ struct GuardSocket: Sendable {
         return (GuardSocket(descriptor: ends[0]), GuardSocket(descriptor: ends[1]))
     }
 
-    /// False when nobody is there any more.
+    /// False when nobody is there any more, or nobody has read for so long that no more fits: it never waits.
     @discardableResult
     func send(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         while true {
-            let sent = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            let sent = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
             if sent >= 0 { return true }
             if errno != EINTR { return false }
         }

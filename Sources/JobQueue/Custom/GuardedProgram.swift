@@ -25,13 +25,13 @@ final class GuardedProgram: Sendable {
     init(_ order: ProgramOrder, guardPath: String, label: String) throws(SystemError) {
         let (reading, input) = try makeClosingPipe()
         defer { close(reading) }
-        let pipes: [(reading: Int32, writing: Int32)]
+        var pipes: [(reading: Int32, writing: Int32)] = []
         let (worker, guardian): (GuardSocket, GuardSocket)
         do throws(SystemError) {
-            pipes = [try makeClosingPipe(), try makeClosingPipe()]
+            for _ in 0..<2 { pipes.append(try makeClosingPipe()) }
             (worker, guardian) = try GuardSocket.pair()
         } catch {
-            close(input)
+            for descriptor in [input] + pipes.flatMap({ [$0.reading, $0.writing] }) { close(descriptor) }
             throw error
         }
         defer { for descriptor in [pipes[0].writing, pipes[1].writing, guardian.descriptor] { close(descriptor) } }

@@ -72,22 +72,31 @@ extension Migration {
             );
 
             -- Reserves the moment of one request and says how long it lies ahead (PARTNERS: 30 a minute at CresceVendas). One that is more
-            -- than 30 s ahead is kept for the execution, which is postponed to it instead of waiting; then it is the execution's turn.
+            -- than 30 s ahead is kept for the execution, which is postponed to it instead of waiting; then it is the execution's turn. A moment that
+            -- its execution missed is lost: after a pause all of them would come at once. One whose execution ended before it is free for another.
             CREATE FUNCTION reserve_request(integration int, per_minute int, execution uuid) RETURNS interval LANGUAGE plpgsql
             SET search_path FROM CURRENT AS $$
-            DECLARE moment timestamptz;
+            DECLARE moment timestamptz; spacing interval := interval '1 minute' / per_minute;
             BEGIN
               DELETE FROM request_reservations WHERE integration_id = integration AND execution_id = execution
                 AND at <= clock_timestamp() + interval '30 seconds' RETURNING at INTO moment;
+              IF moment < clock_timestamp() - greatest(spacing, interval '5 seconds') THEN
+                moment := NULL;
+              END IF;
               IF moment IS NULL THEN
                 SELECT at INTO moment FROM request_reservations WHERE integration_id = integration AND execution_id = execution;
               END IF;
               IF moment IS NULL THEN
-                INSERT INTO integration_state AS s (integration_id, next_request_at)
-                VALUES (integration, clock_timestamp() + interval '1 minute' / per_minute)
-                ON CONFLICT (integration_id) DO UPDATE
-                  SET next_request_at = greatest(s.next_request_at, clock_timestamp()) + interval '1 minute' / per_minute
-                RETURNING next_request_at - interval '1 minute' / per_minute INTO moment;
+                DELETE FROM request_reservations WHERE integration_id = integration AND execution_id = (
+                  SELECT r.execution_id FROM request_reservations AS r WHERE r.integration_id = integration AND r.at > clock_timestamp()
+                    AND NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = r.execution_id)
+                  ORDER BY r.at LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
+                RETURNING at INTO moment;
+                IF moment IS NULL THEN
+                  INSERT INTO integration_state AS s (integration_id, next_request_at) VALUES (integration, clock_timestamp() + spacing)
+                  ON CONFLICT (integration_id) DO UPDATE SET next_request_at = greatest(s.next_request_at, clock_timestamp()) + spacing
+                  RETURNING next_request_at - spacing INTO moment;
+                END IF;
                 IF moment > clock_timestamp() + interval '30 seconds' THEN
                   INSERT INTO request_reservations VALUES (integration, execution, moment);
                 END IF;

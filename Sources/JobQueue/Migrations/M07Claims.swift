@@ -91,6 +91,9 @@ extension Migration {
                   OR coalesce((jobs ->> candidate.job_config_id::text)::int, 0) >= candidate.job_room
                   OR coalesce((partners ->> candidate.source_id::text)::int, 0) >= candidate.source_room
                   OR coalesce((partners ->> candidate.target_id::text)::int, 0) >= candidate.target_room;
+                -- Whom somebody else has locked takes nobody's place.
+                PERFORM FROM job_live WHERE id = candidate.id AND status = 'PENDING' FOR UPDATE SKIP LOCKED;
+                CONTINUE WHEN NOT FOUND;
                 admitted := admitted || candidate.id;
                 IF candidate.is_top THEN
                   begun := begun || jsonb_build_object(candidate.job_config_id, true);
@@ -191,7 +194,7 @@ extension Migration {
 
             -- Comparisons that a live sync of their store kept waiting longer than their timeout_seconds end FAILED: what was not compared is no success.
             CREATE FUNCTION expire_waits() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
-            DECLARE late uuid[]; parents uuid[]; errors jsonb[];
+            DECLARE late uuid[]; parents uuid[]; locked uuid[]; errors jsonb[];
             BEGIN
               SELECT array_agg(q.id), array_agg(DISTINCT q.parent_id) FILTER (WHERE q.parent_id IS NOT NULL) INTO late, parents
               FROM job_configurations AS j JOIN job_live AS q ON q.job_config_id = j.id AND q.status = 'PENDING' AND q.gated AND q.store_id IS NOT NULL
@@ -202,14 +205,15 @@ extension Migration {
                 RETURN;
               END IF;
               PERFORM create_partitions();
-              PERFORM FROM job_live WHERE id = ANY (late || parents) ORDER BY id FOR UPDATE;
-              -- Once more: while we waited, one may have been claimed after all.
+              -- Those that somebody has locked, or whose parent he has, are for a later round.
+              locked := ARRAY(SELECT id FROM job_live WHERE id = ANY (late || parents) ORDER BY id FOR UPDATE SKIP LOCKED);
+              -- Once more: meanwhile one may have been claimed after all.
               SELECT array_agg(q.id ORDER BY q.id), array_agg(jsonb_build_object('code', 'SYNC_LIVE', 'message', m.message, 'retryable', true, 'more', 0,
                   'stores', jsonb_build_array(jsonb_build_object('store_id', q.store_id, 'registration', q.registration, 'message', m.message))) ORDER BY q.id)
                 INTO late, errors
               FROM job_live AS q JOIN job_configurations AS j ON j.id = q.job_config_id
               CROSS JOIN LATERAL (SELECT format('it was not compared: a sync of the store did not end within %s s (timeout_seconds)', j.timeout_seconds) AS message) AS m
-              WHERE q.id = ANY (late) AND q.status = 'PENDING';
+              WHERE q.id = ANY (late) AND q.id = ANY (locked) AND (q.parent_id IS NULL OR q.parent_id = ANY (locked)) AND q.status = 'PENDING';
               IF late IS NOT NULL THEN
                 PERFORM archive_executions(late, NULL, array_fill('FAILED'::text, ARRAY[cardinality(late)]), NULL, NULL, errors);
                 PERFORM end_parents(parents);

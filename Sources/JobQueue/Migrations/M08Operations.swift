@@ -148,6 +148,10 @@ extension Migration {
             BEGIN
               IF NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN
                 PERFORM cancel_executions(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND (status = 'PENDING' OR worker IS NULL)));
+              ELSIF NEW.source_id IS DISTINCT FROM OLD.source_id THEN
+                -- They count for the integration that the job has now.
+                open := lock_live(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND source_id <> coalesce(NEW.source_id, 0)));
+                UPDATE job_live SET source_id = coalesce(NEW.source_id, 0), gated = true WHERE id = ANY (open);
               ELSIF NEW.paused_at IS NOT NULL AND OLD.paused_at IS NULL OR NEW.max_concurrency IS NOT NULL AND OLD.max_concurrency IS NULL THEN
                 -- Running ones too, for they count.
                 open := lock_live(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND NOT gated));
@@ -158,7 +162,7 @@ extension Migration {
             END $$;
             CREATE TRIGGER follow_configuration AFTER UPDATE ON job_configurations FOR EACH ROW
               WHEN (OLD.paused_at IS DISTINCT FROM NEW.paused_at OR OLD.max_concurrency IS DISTINCT FROM NEW.max_concurrency
-                    OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
+                    OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at OR OLD.source_id IS DISTINCT FROM NEW.source_id)
               EXECUTE FUNCTION follow_job_configuration();
 
             -- Rows that came from a transaction which did not see a change of their job: gated, or cancelled when the job was deleted.
