@@ -26,8 +26,13 @@ extension Session {
             steps.append(Step(text: text, parameters: try Parameters(statement.parameters), plan: plan, isCallers: true))
         }
         try connection.enterPipeline()
-        for step in steps { try send(step, connection) }
-        try connection.endPipeline()
+        do throws(PostgresError) {
+            for step in steps { try send(step, connection) }
+            try connection.endPipeline()
+        } catch {
+            connection.abandonPipeline()
+            throw error
+        }
         try connection.flush(operation)
         var rows: [PostgresRows] = []
         var failure: PostgresError?
@@ -83,6 +88,9 @@ extension LibpqConnection {
     func endPipeline() throws(PostgresError) {
         guard PQpipelineSync(connection) == 1 else { throw lost() }
     }
+
+    /// A message of it could not be sent. When others were, the connection cannot be used again, and its status says so.
+    func abandonPipeline() { _ = PQexitPipelineMode(connection) }
 
     /// The answer to the next message of a pipeline, or its error; neither when it was passed over.
     func pipelinedResult(_ operation: Operation) throws(PostgresError) -> (ResultHandle?, PostgresError?) {

@@ -1,0 +1,25 @@
+import Postgres
+import TestSupport
+import Testing
+
+/// Statements in one go, where the go itself fails.
+@Suite struct PipelineTests {
+    /// More than the 65,535 that fit into one statement.
+    private static func values(_ count: Int) -> SQL {
+        count == 1 ? "\(count)" : values(count / 2) + ", " + values(count - count / 2)
+    }
+
+    @Test("a statement that cannot be sent fails by itself, wherever it stands in one go", arguments: [0, 1])
+    func unsendable(place: Int) async throws {
+        try await TestDatabase.withDatabase { database in
+            try await withPool(database.url, maximum: 1) { pool in
+                var statements: [SQL] = ["SELECT 1", "SELECT 2"]
+                statements.insert("SELECT " + Self.values(70_000), at: place)
+                let error = try await databaseError { _ = try await pool.queries(statements) }
+                #expect(error.kind == .invalidInput)
+                #expect(try await pool.queries(["SELECT 5 AS a"]).first?.first?["a"] == "5")
+                #expect(try await pool.value("SELECT 6", as: Int.self) == 6)
+            }
+        }
+    }
+}
