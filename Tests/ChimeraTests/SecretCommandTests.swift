@@ -6,19 +6,6 @@ import Testing
 
 @Suite(.timeLimit(.minutes(3)))
 struct SecretCommandTests {
-    /// A key file of the test's own.
-    private final class KeyFile: Sendable {
-        let path = FileManager.default.temporaryDirectory.appending(path: "chimera-key-\(UUID().uuidString)").path
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-
-        func write(_ lines: String...) throws {
-            try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(filePath: path))
-        }
-
-        var environment: [String: String] { ["CHIMERA_KEY_FILE": path] }
-    }
-
     private func newKey() async throws -> String {
         let answer = try await chimera(["secret", "generate-key"])
         try #require(answer.exitCode == 0 && answer.lines.count == 1 && answer.errors.isEmpty)
