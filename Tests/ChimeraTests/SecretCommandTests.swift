@@ -41,6 +41,8 @@ struct SecretCommandTests {
             let answer = try await chimera(["secret", "encrypt"], input: input, environment: file.environment)
             expectRefusal(answer, code, words, of: ["secret", "encrypt"])
         }
+        let long = try await chimera(["secret", "encrypt"], input: String(repeating: "x", count: 65_537), environment: file.environment)
+        expectRefusal(long, 65, "standard input is larger than 64 KiB", of: ["secret", "encrypt"])
         expectRefusal(try await chimera(["secret", "encrypt"], input: "x"), 78, "CHIMERA_KEY_FILE", of: [])
         let missing = try await chimera(["secret", "encrypt"], input: "x", environment: ["CHIMERA_KEY_FILE": "/no/such/key"])
         expectRefusal(missing, 78, "/no/such/key", of: [])
