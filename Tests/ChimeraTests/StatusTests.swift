@@ -80,6 +80,29 @@ import Testing
         }
     }
 
+    @Test("a store whose sync is queued needs a worker, or patience when there is one, and never another run")
+    func queued() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            let id = try #require(try await database.chimera("job", "run", "sync").lines.first)
+            func row() async throws -> JSONValue? {
+                let answer = try await database.chimera("status", "--json")
+                #expect(answer.exitCode == 1)
+                return try answer.json["stores"]?.arrayValue?.first
+            }
+            let alone = try await row()
+            #expect(alone?["state"] == "MISSING" && alone?["execution_id"] == .string(id))
+            #expect(alone?["reason"] == "the sync waits for a worker" && alone?["mend"] == "chimera worker")
+            _ = try await database.pool.query(
+                """
+                INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (uuid_v7(), 'h', 1, 'v', 4, now() + interval '1 hour')
+                """)
+            let attended = try await row()
+            #expect(attended?["mend"] == .string("chimera execution wait \(id)"))
+        }
+    }
+
     @Test("schedules that cannot be used, that nobody looks after and that are late are named")
     func schedules() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

@@ -131,8 +131,9 @@ extension Migration {
               FROM job_executions AS e WHERE e.id = execution;
             END $$;
 
-            -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`, `child`: the
-            -- store's own runs; `plan`: a sync that failed before it had children. Dry runs say nothing.
+            -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`: the store's own run,
+            -- or a sync that has no children yet; `e`: the newest that ended, the store's own or a sync that failed before it had children. Who
+            -- plans is at work on the store; a sync that waits is not, and may wait for a worker without end. Dry runs say nothing.
             CREATE VIEW store_status AS
             WITH days AS MATERIALIZED (
               SELECT s.id, (now() AT TIME ZONE z.zone)::date AS day,
@@ -148,20 +149,31 @@ extension Migration {
                   AND x.status IN ('FAILED', 'CANCELLED') AND x.id >= uuid_v7_floor(now() - interval '48 hours') OFFSET 0) AS f
               WHERE j.job_type = 'SYNC_PRODUCTS' AND NOT is_dry_run(f.params, j.config)
                 AND NOT EXISTS (SELECT FROM job_finished AS c WHERE c.parent_id = f.id OFFSET 0)
+            ),
+            -- Without a worker a sync that is RUNNING has its children.
+            planning AS MATERIALIZED (
+              SELECT l.id, l.status, j.name AS job_name, j.paused_at,
+                coalesce(l.error_details ->> 'message', CASE WHEN l.status = 'RUNNING' THEN 'the sync plans its stores'
+                  WHEN l.run_at > now() THEN 'the sync is not due yet' ELSE 'the sync waits for a worker' END) AS reason,
+                coalesce(nullif(l.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS stores
+              FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
+              WHERE l.parent_id IS NULL AND l.store_id IS NULL AND NOT is_dry_run(l.params, j.config)
+                AND CASE l.status WHEN 'RUNNING' THEN l.worker IS NOT NULL ELSE l.run_at <= now() + interval '1 hour' END
             )
             SELECT s.id AS store_id, s.registration, s.name, d.day,
               CASE WHEN c.status = 'VERIFIED' THEN 'VERIFIED'
-                   WHEN live.id IS NOT NULL AND NOT live.is_held THEN 'RUNNING'
+                   WHEN live.is_under_way THEN 'RUNNING'
                    WHEN c.status = 'SENT' THEN 'SENT'
                    WHEN c.status = 'SKIPPED' AND (e.id IS NULL OR e.id <= c.execution_id OR e.status = 'SUCCESS') THEN 'SKIPPED'
+                   WHEN live.id IS NOT NULL THEN 'MISSING'
                    WHEN e.status IN ('FAILED', 'CANCELLED') THEN 'FAILED'
                    ELSE 'MISSING' END AS state,
               CASE WHEN c.status = 'VERIFIED' THEN NULL
-                   WHEN live.id IS NOT NULL AND NOT live.is_held THEN coalesce(live.error_details ->> 'message', lower(live.status))
+                   WHEN live.is_under_way THEN live.reason
                    WHEN c.status = 'SENT' THEN coalesce(e.error_details ->> 'message', c.reason, 'uploaded, not seen in the listing')
                    WHEN c.status = 'SKIPPED' AND (e.id IS NULL OR e.id <= c.execution_id OR e.status = 'SUCCESS') THEN c.reason
+                   WHEN live.id IS NOT NULL THEN CASE WHEN live.paused_at IS NULL THEN live.reason ELSE format('the job %s is paused', live.job_name) END
                    WHEN e.status IN ('FAILED', 'CANCELLED') THEN coalesce(e.error_details ->> 'message', 'the run was cancelled')
-                   WHEN live.is_held THEN format('the job %s is paused', live.job_name)
                    ELSE 'no sync has run for it today' END AS reason,
               c.id AS campaign_id,
               coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id
@@ -172,10 +184,15 @@ extension Migration {
               ORDER BY (c.status IN ('SENT', 'VERIFIED') OR c.upload_started_at IS NOT NULL) DESC, c.id DESC LIMIT 1
             ) AS c ON true
             LEFT JOIN LATERAL (
-              SELECT l.id, l.status, l.error_details, j.name AS job_name, l.status = 'PENDING' AND j.paused_at IS NOT NULL AS is_held
-              FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
-              WHERE l.store_id = s.id AND (l.status = 'RUNNING' OR l.run_at <= now() + interval '1 hour') AND NOT is_dry_run(l.params, j.config)
-              ORDER BY l.status DESC, l.id DESC LIMIT 1
+              SELECT r.* FROM (
+                (SELECT l.id, l.status, j.name AS job_name, j.paused_at, coalesce(l.error_details ->> 'message', lower(l.status)) AS reason,
+                   l.status = 'RUNNING' OR j.paused_at IS NULL AS is_under_way
+                 FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
+                 WHERE l.store_id = s.id AND (l.status = 'RUNNING' OR l.run_at <= now() + interval '1 hour') AND NOT is_dry_run(l.params, j.config))
+                UNION ALL
+                (SELECT p.id, p.status, p.job_name, p.paused_at, p.reason, p.status = 'RUNNING' FROM planning AS p
+                 WHERE p.stores IS NULL OR p.stores @> to_jsonb(s.id))
+              ) AS r ORDER BY r.is_under_way DESC, r.status DESC, r.id DESC LIMIT 1
             ) AS live ON true
             LEFT JOIN LATERAL (
               SELECT r.* FROM (

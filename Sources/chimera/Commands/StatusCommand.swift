@@ -16,7 +16,8 @@ enum StatusCommand {
                 try await transaction.rows(StatusStatements.schedules)
             )
         }
-        let rows = stores.map(withMending)
+        let hasWorkers = (workers["alive"]?.intValue ?? 0) > 0
+        let rows = stores.map { withMending($0, hasWorkers: hasWorkers) }
         if invocation.wantsJSON {
             StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules)]).text)
         } else {
@@ -58,17 +59,22 @@ enum StatusCommand {
     }
 
     /// The row with `mend`: the command that mends it, or null.
-    private static func withMending(_ row: JSONValue) -> JSONValue {
+    private static func withMending(_ row: JSONValue, hasWorkers: Bool) -> JSONValue {
         guard case .object(var members) = row else { return row }
-        members["mend"] = mending(row).map { .string($0) } ?? .null
+        members["mend"] = mending(row, hasWorkers: hasWorkers).map { .string($0) } ?? .null
         return .object(members)
     }
 
-    private static func mending(_ row: JSONValue) -> String? {
+    private static func mending(_ row: JSONValue, hasWorkers: Bool) -> String? {
         let state = Cell.text(row["state"])
         guard ["MISSING", "FAILED", "SENT"].contains(state) else { return nil }
-        if ["FAILED", "CANCELLED"].contains(row["execution_status"]?.stringValue), let id = row["execution_id"]?.stringValue {
-            return "chimera execution retry \(id)"
+        if let id = row["execution_id"]?.stringValue {
+            switch row["execution_status"]?.stringValue {
+            // It is queued: one more run would do the same work once more.
+            case "PENDING": return hasWorkers ? "chimera execution wait \(id)" : "chimera worker"
+            case "FAILED", "CANCELLED": return "chimera execution retry \(id)"
+            default: break
+            }
         }
         guard let job = row["job"]?.stringValue else { return "chimera job add sync-products --type SYNC_PRODUCTS" }
         return "chimera job run \(shellWord(job)) --params '{\"store_ids\":[\(Cell.text(row["store_id"]))]}'"
