@@ -133,9 +133,14 @@ extension Migration {
 
             -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`: the store's own run,
             -- or a sync that has no children yet; `e`: the newest that ended, the store's own or a sync that failed before it had children. Who
-            -- plans is at work on the store; a sync that waits is not, and may wait for a worker without end. Dry runs say nothing.
+            -- plans is at work on the store; a sync that waits is not, and may wait for a worker without end. Dry runs say nothing. `job`: that of
+            -- the live run, else the one that a run by hand is made of.
             CREATE VIEW store_status AS
-            WITH days AS MATERIALIZED (
+            WITH syncs AS MATERIALIZED (
+              SELECT id, name, active, paused_at, nullif(config -> 'store_ids', '[]') AS stores FROM job_configurations
+              WHERE job_type = 'SYNC_PRODUCTS' AND deleted_at IS NULL
+            ),
+            days AS MATERIALIZED (
               SELECT s.id, (now() AT TIME ZONE z.zone)::date AS day,
                 uuid_v7_floor((now() AT TIME ZONE z.zone)::date::timestamp AT TIME ZONE z.zone) AS first_id
               FROM stores AS s CROSS JOIN LATERAL (SELECT store_time_zone(s.config) AS zone OFFSET 0) AS z
@@ -172,11 +177,13 @@ extension Migration {
                    WHEN live.is_under_way THEN live.reason
                    WHEN c.status = 'SENT' THEN coalesce(e.error_details ->> 'message', c.reason, 'uploaded, not seen in the listing')
                    WHEN c.status = 'SKIPPED' AND (e.id IS NULL OR e.id <= c.execution_id OR e.status = 'SUCCESS') THEN c.reason
-                   WHEN live.id IS NOT NULL THEN CASE WHEN live.paused_at IS NULL THEN live.reason ELSE format('the job %s is paused', live.job_name) END
-                   WHEN e.status IN ('FAILED', 'CANCELLED') THEN coalesce(e.error_details ->> 'message', 'the run was cancelled')
+                   WHEN live.id IS NOT NULL AND live.paused_at IS NULL THEN live.reason
+                   WHEN live.id IS NULL AND e.status IN ('FAILED', 'CANCELLED') THEN coalesce(e.error_details ->> 'message', 'the run was cancelled')
+                   WHEN job.paused_at IS NOT NULL THEN format('the job %s is paused', job.name)
                    ELSE 'no sync has run for it today' END AS reason,
               c.id AS campaign_id,
-              coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id
+              coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id,
+              job.name AS job, job.paused_at AS job_paused_at
             FROM stores AS s
             JOIN days AS d ON d.id = s.id
             LEFT JOIN LATERAL (
@@ -201,7 +208,13 @@ extension Migration {
                 (SELECT p.id, p.status, p.error_details FROM plans AS p
                  WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
               ) AS r ORDER BY r.id DESC LIMIT 1
-            ) AS e ON true;
+            ) AS e ON true
+            LEFT JOIN LATERAL (
+              SELECT live.job_name AS name, live.paused_at WHERE live.id IS NOT NULL
+              UNION ALL
+              (SELECT y.name, y.paused_at FROM syncs AS y WHERE live.id IS NULL AND (y.stores IS NULL OR y.stores @> to_jsonb(s.id))
+               ORDER BY y.active DESC, y.paused_at IS NOT NULL, y.id LIMIT 1)
+            ) AS job ON true;
 
             CREATE INDEX job_finished_unsuccessful ON job_finished (job_config_id, status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
             CREATE INDEX job_finished_failures ON job_finished (status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';

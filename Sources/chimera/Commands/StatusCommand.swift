@@ -7,7 +7,7 @@ enum StatusCommand {
         notes: """
             VERIFIED and SKIPPED are well, RUNNING is under way. SENT was uploaded and not seen in the partner's listing, FAILED and MISSING
             have no campaign: exit code 1 when there is one of these two. WAITING is a schedule that no scheduler looks after, LATE one
-            without its success in time, PROBLEM one that cannot be used.
+            without its success in time, PAUSED one whose due times are skipped, PROBLEM one that cannot be used.
             """
     ) { invocation in
         let (stores, workers, schedules) = try await OperatorDatabase(invocation).transaction { transaction in
@@ -53,6 +53,7 @@ enum StatusCommand {
         let name = shown(Cell.text(schedule["name"]))
         switch Cell.text(schedule["state"]) {
         case "PROBLEM": return printableLine("\(name) cannot be used: \(Cell.text(schedule["problem"]))")
+        case "PAUSED": return "\(name) is paused: \(resuming(schedule["name"]))"
         case "LATE": return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))"
         default: return "\(name) waits for a scheduler: chimera scheduler"
         }
@@ -65,9 +66,13 @@ enum StatusCommand {
         return .object(members)
     }
 
+    private static func resuming(_ job: JSONValue?) -> String { "chimera job resume \(shellWord(Cell.text(job)))" }
+
     private static func mending(_ row: JSONValue, hasWorkers: Bool) -> String? {
         let state = Cell.text(row["state"])
         guard ["MISSING", "FAILED", "SENT"].contains(state) else { return nil }
+        // Before anything else: whatever is made meanwhile waits for it.
+        if row["job_paused_at"]?.stringValue != nil { return resuming(row["job"]) }
         if let id = row["execution_id"]?.stringValue {
             switch row["execution_status"]?.stringValue {
             // It is queued: one more run would do the same work once more.
