@@ -132,6 +132,37 @@ import Testing
         }
     }
 
+    @Test("a catalogue that fell too far is mended by a run that confirms it, not by a retry that would fall as far")
+    func dropped() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "it's sync", "--type", "SYNC_PRODUCTS")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            let run = try await database.pool.query(
+                """
+                INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
+                RETURNING id::text AS id, store_id
+                """
+            ).first
+            let (id, store): (String, Int) = try (#require(run).get("id"), #require(run).get("store_id"))
+            _ = try await database.pool.query(
+                """
+                SELECT archive_executions(ARRAY[\(id)::uuid], NULL, ARRAY['FAILED'], ARRAY['FAILED'], NULL,
+                  ARRAY['{"code": "CATALOGUE_DROPPED", "message": "half of it is gone", "retryable": false}'::jsonb])
+                """)
+            let mend = #"chimera job run 'it'\''s sync' --params '{"store_ids":[\#(store)],"confirm_drop":true}'"#
+            let row = try await database.chimera("status", "--json").json["stores"]?.arrayValue?.first
+            #expect(row?["state"] == "FAILED" && row?["mend"] == .string(mend))
+            let page = try await database.done("execution", "show", id)
+            #expect(page.text.contains(mend) && !page.text.contains("execution retry"), "\(page.text)")
+            let shell = try RunningProgram(
+                "/bin/sh", ["-c", mend.replacing("chimera", with: builtProgram("chimera"), maxReplacements: 1)],
+                environment: ["DATABASE_URL": database.url])
+            #expect(try await shell.waitForExit() == .exited(0))
+            let params = try await database.pool.query("SELECT params FROM job_live").first?.get("params", as: JSONValue.self)
+            #expect(params == ["store_ids": [.integer(Int64(store))], "confirm_drop": true])
+        }
+    }
+
     @Test("schedules that cannot be used, that are paused, that nobody looks after and that are late are named")
     func schedules() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

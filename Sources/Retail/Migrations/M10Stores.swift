@@ -124,10 +124,11 @@ extension Migration {
             END $$;
 
             -- How an execution stands; looked for in the one day of its id, as above.
-            CREATE FUNCTION execution_state(execution uuid, OUT status text, OUT started_at timestamptz, OUT finished_at timestamptz) LANGUAGE plpgsql STABLE
-            SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
+            CREATE FUNCTION execution_state(execution uuid, OUT status text, OUT started_at timestamptz, OUT finished_at timestamptz, OUT error_code text)
+            LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
-              SELECT e.status, e.started_at, e.finished_at INTO execution_state.status, execution_state.started_at, execution_state.finished_at
+              SELECT e.status, e.started_at, e.finished_at, e.error_details ->> 'code'
+              INTO execution_state.status, execution_state.started_at, execution_state.finished_at, execution_state.error_code
               FROM job_executions AS e WHERE e.id = execution;
             END $$;
 

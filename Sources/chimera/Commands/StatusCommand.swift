@@ -77,11 +77,12 @@ enum StatusCommand {
             switch row["execution_status"]?.stringValue {
             // It is queued: one more run would do the same work once more.
             case "PENDING": return hasWorkers ? "chimera execution wait \(id)" : "chimera worker"
-            case "FAILED", "CANCELLED": return "chimera execution retry \(id)"
+            case "FAILED", "CANCELLED":
+                return RetryAdvice.command(after: .string(id), code: row["error_code"], job: row["job"], store: row["store_id"])
             default: break
             }
         }
         guard let job = row["job"]?.stringValue else { return "chimera job add sync-products --type SYNC_PRODUCTS" }
-        return "chimera job run \(shellWord(job)) --params '{\"store_ids\":[\(Cell.text(row["store_id"]))]}'"
+        return RetryAdvice.run(of: job, params: #"{"store_ids":[\#(Cell.text(row["store_id"]))]}"#)
     }
 }

@@ -4,7 +4,7 @@ import Postgres
 enum StatusStatements {
     /// Active stores today, the worst first, each with the sync job that serves it and how its run stands.
     static let stores: SQL = """
-        SELECT s.store_id, s.registration, s.name, s.day, s.state, s.reason, s.campaign_id, s.execution_id, e.status AS execution_status,
+        SELECT s.store_id, s.registration, s.name, s.day, s.state, s.reason, s.campaign_id, s.execution_id, e.status AS execution_status, e.error_code,
           coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at) AS since,
           extract(epoch FROM now() - coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at))::float8 AS seconds, s.job, s.job_paused_at
         FROM store_status AS s
