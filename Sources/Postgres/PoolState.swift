@@ -212,8 +212,10 @@ struct PoolState {
 
     private var reasonForWaiting: PostgresError {
         guard let lastFailure else {
+            // Nobody has a connection: the first one is still being opened.
+            guard leased > 0 else { return .deadlineHasPassed }
             return PostgresError(
-                kind: .deadlineExceeded, message: "no connection to the database became free within the deadline (\(maximum) in use)")
+                kind: .deadlineExceeded, message: "no connection to the database became free within the deadline (\(leased) in use)")
         }
         return PostgresError(
             kind: .connectionLost, sqlState: lastFailure.sqlState, message: "the database cannot be reached: \(lastFailure.message)")

@@ -3,7 +3,7 @@ import Postgres
 import Runtime
 
 /// The statements of stores, campaigns and products.
-enum RetailStatements {
+package enum RetailStatements {
     private static let storeColumns: SQL =
         "id, name, registration, coalesce(document, '') AS document, active, deleted_at IS NOT NULL AS deleted, config"
 
@@ -27,7 +27,8 @@ enum RetailStatements {
         "SELECT " + integrationColumns + " FROM integrations" + integrationKeys + " WHERE name = \(name) AND deleted_at IS NULL"
     }
 
-    static func integration(id: Int) -> SQL {
+    /// The row of an id, as `IntegrationRow` reads it.
+    package static func integration(id: Int) -> SQL {
         "SELECT " + integrationColumns + " FROM integrations" + integrationKeys + " WHERE id = \(id) AND deleted_at IS NULL"
     }
 

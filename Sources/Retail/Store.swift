@@ -128,7 +128,8 @@ package struct IntegrationRow: Sendable {
     /// Changes with every change of the row.
     package let version: String
 
-    init(_ row: PostgresRow) throws {
+    /// A row of one of the statements of integrations.
+    package init(_ row: PostgresRow) throws {
         id = try row.get("id")
         name = try row.get("name")
         type = try row.get("type")

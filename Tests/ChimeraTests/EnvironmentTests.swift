@@ -31,6 +31,18 @@ import Testing
         #expect(start.duration(to: .now) < .seconds(60))
     }
 
+    @Test("a first host that is silent for as long as its turn takes does not keep a command from the second one")
+    func silentHost() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let port = try #require(URLComponents(string: database.url)?.port)
+            let silent = try TCPProxy(to: port)
+            silent.set(.blackHole)
+            let url = database.url.replacing("127.0.0.1:\(port)", with: "127.0.0.1:\(silent.port),127.0.0.1:\(port)") + "?connect_timeout=6"
+            let answer = try await chimera(["store", "list", "--json"], environment: ["DATABASE_URL": url])
+            #expect(answer.exitCode == 0 && answer.errors.isEmpty, "\(answer.errors)")
+        }
+    }
+
     @Test("wrong settings of the log are configuration errors of every command")
     func wrongLogSettings() async throws {
         for (name, value) in [("CHIMERA_LOG_LEVEL", "loud"), ("CHIMERA_LOG_FORMAT", "xml")] {

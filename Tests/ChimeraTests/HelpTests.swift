@@ -58,6 +58,27 @@ import Testing
         }
     }
 
+    @Test("the help names every variable that the settings read")
+    func variables() async throws {
+        let root = Self.folder.appending(path: "../../..").standardized
+        let settings = try String(contentsOf: root.appending(path: "Sources/chimera/ProgramSettings.swift"), encoding: .utf8)
+        let help = try await chimera(["help"]).text
+        let names = Set(settings.matches(of: #/environment\["([A-Z_]+)"\]/#).map { String($0.output.1) })
+        #expect(names.contains("DATABASE_URL") && names.count > 6, "\(names)")
+        // systemd sets that one.
+        for name in names where name != "CREDENTIALS_DIRECTORY" { #expect(help.contains(name), "\(name)") }
+    }
+
+    @Test("the READMEs show commands that exist", arguments: ["README.md", "deploy/README.md"])
+    func documents(path: String) async throws {
+        let root = Self.folder.appending(path: "../../..").standardized
+        let document = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+        let known = Set(Self.words(of: try await chimera(["help"])))
+        let shown = Set(document.matches(of: #/\bchimera ([a-z]+)/#).map { String($0.output.1) })
+        #expect(shown.count > 4)
+        #expect(shown.subtracting(known) == [])
+    }
+
     @Test("what comes later is no command yet", arguments: ["doctor", "metrics", "import"])
     func unknownCommands(word: String) async throws {
         expectRefusal(try await chimera([word]), 64, "there is no command \"\(word)\"", of: [word])

@@ -171,6 +171,26 @@ import Testing
         }
     }
 
+    @Test("test logs in as a job does: with the credentials of integration_keys over those of config, until they expire")
+    func probeWithKeys() async throws {
+        try await withSandbox { database, facts in
+            let file = KeyFile()
+            try file.write(try await chimera(["secret", "generate-key"]).text)
+            let password = try #require(facts["credentials"]?["rp"]?["password"]?.stringValue)
+            let sealed = try await chimera(["secret", "encrypt"], input: password, environment: file.environment).text
+            try await database.done(
+                "integration", "add", "RP", "--type", "RP", "--base-url", facts["rp"]?.stringValue ?? "", "--config", "-",
+                input: rp(facts, password: "geheim-stale"))
+            _ = try await database.pool.query(
+                "INSERT INTO integration_keys (integration_id, key, value) SELECT id, 'password', \(sealed) FROM integrations")
+            let report = try await database.chimera("integration", "test", "RP", environment: file.environment)
+            #expect(report.exitCode == 0 && report.text.contains("Login accepted"), "\(report.errors)")
+            _ = try await database.pool.query("UPDATE integration_keys SET expires_at = now() - interval '1 second'")
+            let stale = try await database.chimera("integration", "test", "RP", environment: file.environment)
+            expectRefusal(stale, 78, "integration \"RP\": ", of: ["integration", "test"])
+        }
+    }
+
     @Test("test tells a partner that is away from one that refuses, and needs the key for sealed settings")
     func probeFailures() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

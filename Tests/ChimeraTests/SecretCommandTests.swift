@@ -6,19 +6,6 @@ import Testing
 
 @Suite(.timeLimit(.minutes(3)))
 struct SecretCommandTests {
-    /// A key file of the test's own.
-    private final class KeyFile: Sendable {
-        let path = FileManager.default.temporaryDirectory.appending(path: "chimera-key-\(UUID().uuidString)").path
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-
-        func write(_ lines: String...) throws {
-            try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(filePath: path))
-        }
-
-        var environment: [String: String] { ["CHIMERA_KEY_FILE": path] }
-    }
-
     private func newKey() async throws -> String {
         let answer = try await chimera(["secret", "generate-key"])
         try #require(answer.exitCode == 0 && answer.lines.count == 1 && answer.errors.isEmpty)
@@ -54,6 +41,8 @@ struct SecretCommandTests {
             let answer = try await chimera(["secret", "encrypt"], input: input, environment: file.environment)
             expectRefusal(answer, code, words, of: ["secret", "encrypt"])
         }
+        let long = try await chimera(["secret", "encrypt"], input: String(repeating: "x", count: 65_537), environment: file.environment)
+        expectRefusal(long, 65, "standard input is larger than 64 KiB", of: ["secret", "encrypt"])
         expectRefusal(try await chimera(["secret", "encrypt"], input: "x"), 78, "CHIMERA_KEY_FILE", of: [])
         let missing = try await chimera(["secret", "encrypt"], input: "x", environment: ["CHIMERA_KEY_FILE": "/no/such/key"])
         expectRefusal(missing, 78, "/no/such/key", of: [])

@@ -80,10 +80,93 @@ import Testing
         }
     }
 
-    @Test("schedules that cannot be used, that nobody looks after and that are late are named")
+    @Test("a store whose sync is queued needs a worker, or patience when there is one, and never another run")
+    func queued() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            let id = try #require(try await database.chimera("job", "run", "sync").lines.first)
+            func row() async throws -> JSONValue? {
+                let answer = try await database.chimera("status", "--json")
+                #expect(answer.exitCode == 1)
+                return try answer.json["stores"]?.arrayValue?.first
+            }
+            let alone = try await row()
+            #expect(alone?["state"] == "MISSING" && alone?["execution_id"] == .string(id))
+            #expect(alone?["reason"] == "the sync waits for a worker" && alone?["mend"] == "chimera worker")
+            _ = try await database.pool.query(
+                """
+                INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (uuid_v7(), 'h', 1, 'v', 4, now() + interval '1 hour')
+                """)
+            let attended = try await row()
+            #expect(attended?["mend"] == .string("chimera execution wait \(id)"))
+        }
+    }
+
+    @Test("a paused job is the reason, the mend and among the schedules; a job that is not paused is taken instead")
+    func paused() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "morning sync", "--type", "SYNC_PRODUCTS", "--cron", "0 5 * * *")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            try await database.done("job", "pause", "morning sync")
+            func status() async throws -> (store: JSONValue?, schedule: JSONValue?) {
+                let answer = try await database.chimera("status", "--json").json
+                return (answer["stores"]?.arrayValue?.first, answer["schedules"]?.arrayValue?.first)
+            }
+            let idle = try await status()
+            #expect(idle.store?["state"] == "MISSING" && idle.store?["reason"] == "the job morning sync is paused")
+            #expect(idle.store?["mend"] == "chimera job resume 'morning sync'")
+            #expect(idle.schedule?["name"] == "morning sync" && idle.schedule?["state"] == "PAUSED")
+            let text = try await database.chimera("status").text
+            #expect(text.contains("\"morning sync\" is paused: chimera job resume 'morning sync'"), "\(text)")
+            let id = try #require(try await database.chimera("job", "run", "morning sync").lines.first)
+            let waiting = try await status().store
+            #expect(waiting?["execution_id"] == .string(id) && waiting?["reason"] == "the job morning sync is paused")
+            #expect(waiting?["mend"] == "chimera job resume 'morning sync'")
+            try await database.done("execution", "cancel", id)
+            let cancelled = try await status().store
+            #expect(cancelled?["state"] == "FAILED" && cancelled?["mend"] == "chimera job resume 'morning sync'")
+            try await database.done("job", "add", "other", "--type", "SYNC_PRODUCTS")
+            let mended = try await status().store
+            #expect(mended?["mend"] == .string("chimera execution retry \(id)"))
+        }
+    }
+
+    @Test("a catalogue that fell too far is mended by a run that confirms it, not by a retry that would fall as far")
+    func dropped() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "it's sync", "--type", "SYNC_PRODUCTS")
+            try await database.done("store", "add", "001", "--name", "Loja 1")
+            let run = try await database.pool.query(
+                """
+                INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
+                RETURNING id::text AS id, store_id
+                """
+            ).first
+            let (id, store): (String, Int) = try (#require(run).get("id"), #require(run).get("store_id"))
+            _ = try await database.pool.query(
+                """
+                SELECT archive_executions(ARRAY[\(id)::uuid], NULL, ARRAY['FAILED'], ARRAY['FAILED'], NULL,
+                  ARRAY['{"code": "CATALOGUE_DROPPED", "message": "half of it is gone", "retryable": false}'::jsonb])
+                """)
+            let mend = #"chimera job run 'it'\''s sync' --params '{"store_ids":[\#(store)],"confirm_drop":true}'"#
+            let row = try await database.chimera("status", "--json").json["stores"]?.arrayValue?.first
+            #expect(row?["state"] == "FAILED" && row?["mend"] == .string(mend))
+            let page = try await database.done("execution", "show", id)
+            #expect(page.text.contains(mend) && !page.text.contains("execution retry"), "\(page.text)")
+            let shell = try RunningProgram(
+                "/bin/sh", ["-c", mend.replacing("chimera", with: builtProgram("chimera"), maxReplacements: 1)],
+                environment: ["DATABASE_URL": database.url])
+            #expect(try await shell.waitForExit() == .exited(0))
+            let params = try await database.pool.query("SELECT params FROM job_live").first?.get("params", as: JSONValue.self)
+            #expect(params == ["store_ids": [.integer(Int64(store))], "confirm_drop": true])
+        }
+    }
+
+    @Test("schedules that cannot be used, that are paused, that nobody looks after and that are late are named")
     func schedules() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
-            for name in ["unseen", "late", "broken", "well", "resting"] {
+            for name in ["unseen", "late", "broken", "well", "resting", "held"] {
                 try await database.done(
                     "job", "add", name, "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes",
                     "--active", name == "resting" ? "no" : "yes")
@@ -95,8 +178,9 @@ import Testing
                     UPDATE job_configurations SET updated_at = now() - interval '5 minutes';
                     ALTER TABLE job_configurations ENABLE TRIGGER USER;
                     UPDATE job_configurations SET problem = 'unreadable' WHERE name = 'broken';
+                    UPDATE job_configurations SET paused_at = now() WHERE name = 'held';
                     INSERT INTO schedule_ticks (job_config_id, due_at, outcome)
-                      SELECT id, now() - interval '51 minutes', 'ENQUEUED' FROM job_configurations WHERE name = 'late'
+                      SELECT id, now() - interval '51 minutes', 'ENQUEUED' FROM job_configurations WHERE name IN ('late', 'held')
                       UNION ALL SELECT id, now() - interval '49 minutes', 'ENQUEUED' FROM job_configurations WHERE name = 'well';
                     INSERT INTO job_schedules (job_config_id, planned_for, cron_pattern, time_zone, looked_until, next_due_at)
                       SELECT id, updated_at, cron_pattern, time_zone, now(), now() + interval '1 hour' FROM job_configurations
@@ -104,8 +188,8 @@ import Testing
                     """)
             }
             let rows = try await database.done("status", "--json").json["schedules"]?.arrayValue ?? []
-            #expect(rows.map { $0["name"] } == ["broken", "late", "unseen"])
-            #expect(rows.map { $0["state"] } == ["PROBLEM", "LATE", "WAITING"])
+            #expect(rows.map { $0["name"] } == ["broken", "held", "late", "unseen"])
+            #expect(rows.map { $0["state"] } == ["PROBLEM", "PAUSED", "LATE", "WAITING"])
             let text = try await database.done("status").text
             #expect(text.contains("\"late\" is late") && text.contains("\"unseen\" waits for a scheduler") && text.contains("unreadable"))
         }

@@ -76,6 +76,26 @@ struct PoolStateTests {
         #expect(state.openFailed(PostgresError(kind: .connectionLost, message: "else"), now: start + .seconds(2), jitter: 0).isNews)
     }
 
+    @Test("who waited is told whether the connections were in use or the database was silent")
+    func reasons() async throws {
+        var state = PoolState(maximum: 1, usual: 1)
+        func expired() async -> String {
+            let answer = Answer()
+            let end = start + .seconds(5)
+            for case .answer(_, let result) in state.acquire(answer, deadline: end, now: start).actions
+                + state.expire(armedFor: end, now: end)
+            {
+                answer.resume(with: result)
+            }
+            guard case .failure(let error) = await answer.wait(onCancel: {}) else { return "" }
+            return error.message
+        }
+        #expect(await expired() == "the database did not answer within the deadline")
+        _ = state.acquire(Answer(), deadline: start + .seconds(60), now: start)
+        _ = state.opened(Session(configuration), now: start)
+        #expect(await expired() == "no connection to the database became free within the deadline (1 in use)")
+    }
+
     @Test("one timer watches the deadlines, whatever their order")
     func expiry() async {
         var state = PoolState(maximum: 1, usual: 1)

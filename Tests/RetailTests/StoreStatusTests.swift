@@ -92,6 +92,35 @@ import Testing
         }
     }
 
+    @Test("a sync without children yet stands for every store that it is for: RUNNING while it plans, else MISSING with what it waits for")
+    func queued() async throws {
+        try await withMorning { morning in
+            let shop = morning.shop
+            func sync(_ params: String) async throws -> String {
+                try await shop.text(
+                    "INSERT INTO job_executions (job_config_id, params) VALUES (\(morning.job), \(params)::jsonb) RETURNING id")
+            }
+            func plant(_ change: String) async throws { try await shop.plant("UPDATE job_live SET \(spliced(change))") }
+            _ = try await sync("{\"store_ids\": [99]}")
+            _ = try await sync("{\"dry_run\": true}")
+            #expect(try await morning.status == ["MISSING", "no sync has run for it today", "", ""])
+            _ = try await morning.ended("FAILED", message: "wrong password")
+            for stores in ["[]", "[\(morning.store)]"] {
+                let id = try await sync("{\"store_ids\": \(stores)}")
+                #expect(try await morning.status == ["MISSING", "the sync waits for a worker", "", id])
+                try await plant("run_at = now() + interval '30 seconds' WHERE id = '\(id)'")
+                #expect(try await morning.status == ["MISSING", "the sync is not due yet", "", id])
+                try await plant("error_details = '{\"message\": \"HTTP 503\"}' WHERE id = '\(id)'")
+                #expect(try await morning.status == ["MISSING", "HTTP 503", "", id])
+                try await plant("status = 'RUNNING', worker = uuid_v7(), error_details = NULL WHERE id = '\(id)'")
+                #expect(try await morning.status == ["RUNNING", "the sync plans its stores", "", id])
+                // Its children are there, and none of them is the store's.
+                try await plant("worker = NULL WHERE id = '\(id)'")
+                #expect(try await morning.status.prefix(2) == ["FAILED", "wrong password"])
+            }
+        }
+    }
+
     @Test("VERIFIED wins over whatever came later")
     func verified() async throws {
         try await withMorning { morning in

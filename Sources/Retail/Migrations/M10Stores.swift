@@ -124,17 +124,24 @@ extension Migration {
             END $$;
 
             -- How an execution stands; looked for in the one day of its id, as above.
-            CREATE FUNCTION execution_state(execution uuid, OUT status text, OUT started_at timestamptz, OUT finished_at timestamptz) LANGUAGE plpgsql STABLE
-            SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
+            CREATE FUNCTION execution_state(execution uuid, OUT status text, OUT started_at timestamptz, OUT finished_at timestamptz, OUT error_code text)
+            LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
-              SELECT e.status, e.started_at, e.finished_at INTO execution_state.status, execution_state.started_at, execution_state.finished_at
+              SELECT e.status, e.started_at, e.finished_at, e.error_details ->> 'code'
+              INTO execution_state.status, execution_state.started_at, execution_state.finished_at, execution_state.error_code
               FROM job_executions AS e WHERE e.id = execution;
             END $$;
 
-            -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`, `child`: the
-            -- store's own runs; `plan`: a sync that failed before it had children. Dry runs say nothing.
+            -- How every active store stands today. `c`: what the club has, or may have, else the day's last campaign; `live`: the store's own run,
+            -- or a sync that has no children yet; `e`: the newest that ended, the store's own or a sync that failed before it had children. Who
+            -- plans is at work on the store; a sync that waits is not, and may wait for a worker without end. Dry runs say nothing. `job`: that of
+            -- the live run, else the one that a run by hand is made of.
             CREATE VIEW store_status AS
-            WITH days AS MATERIALIZED (
+            WITH syncs AS MATERIALIZED (
+              SELECT id, name, active, paused_at, nullif(config -> 'store_ids', '[]') AS stores FROM job_configurations
+              WHERE job_type = 'SYNC_PRODUCTS' AND deleted_at IS NULL
+            ),
+            days AS MATERIALIZED (
               SELECT s.id, (now() AT TIME ZONE z.zone)::date AS day,
                 uuid_v7_floor((now() AT TIME ZONE z.zone)::date::timestamp AT TIME ZONE z.zone) AS first_id
               FROM stores AS s CROSS JOIN LATERAL (SELECT store_time_zone(s.config) AS zone OFFSET 0) AS z
@@ -148,23 +155,36 @@ extension Migration {
                   AND x.status IN ('FAILED', 'CANCELLED') AND x.id >= uuid_v7_floor(now() - interval '48 hours') OFFSET 0) AS f
               WHERE j.job_type = 'SYNC_PRODUCTS' AND NOT is_dry_run(f.params, j.config)
                 AND NOT EXISTS (SELECT FROM job_finished AS c WHERE c.parent_id = f.id OFFSET 0)
+            ),
+            -- Without a worker a sync that is RUNNING has its children.
+            planning AS MATERIALIZED (
+              SELECT l.id, l.status, j.name AS job_name, j.paused_at,
+                coalesce(l.error_details ->> 'message', CASE WHEN l.status = 'RUNNING' THEN 'the sync plans its stores'
+                  WHEN l.run_at > now() THEN 'the sync is not due yet' ELSE 'the sync waits for a worker' END) AS reason,
+                coalesce(nullif(l.params -> 'store_ids', '[]'), nullif(j.config -> 'store_ids', '[]')) AS stores
+              FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
+              WHERE l.parent_id IS NULL AND l.store_id IS NULL AND NOT is_dry_run(l.params, j.config)
+                AND CASE l.status WHEN 'RUNNING' THEN l.worker IS NOT NULL ELSE l.run_at <= now() + interval '1 hour' END
             )
             SELECT s.id AS store_id, s.registration, s.name, d.day,
               CASE WHEN c.status = 'VERIFIED' THEN 'VERIFIED'
-                   WHEN live.id IS NOT NULL AND NOT live.is_held THEN 'RUNNING'
+                   WHEN live.is_under_way THEN 'RUNNING'
                    WHEN c.status = 'SENT' THEN 'SENT'
                    WHEN c.status = 'SKIPPED' AND (e.id IS NULL OR e.id <= c.execution_id OR e.status = 'SUCCESS') THEN 'SKIPPED'
+                   WHEN live.id IS NOT NULL THEN 'MISSING'
                    WHEN e.status IN ('FAILED', 'CANCELLED') THEN 'FAILED'
                    ELSE 'MISSING' END AS state,
               CASE WHEN c.status = 'VERIFIED' THEN NULL
-                   WHEN live.id IS NOT NULL AND NOT live.is_held THEN coalesce(live.error_details ->> 'message', lower(live.status))
+                   WHEN live.is_under_way THEN live.reason
                    WHEN c.status = 'SENT' THEN coalesce(e.error_details ->> 'message', c.reason, 'uploaded, not seen in the listing')
                    WHEN c.status = 'SKIPPED' AND (e.id IS NULL OR e.id <= c.execution_id OR e.status = 'SUCCESS') THEN c.reason
-                   WHEN e.status IN ('FAILED', 'CANCELLED') THEN coalesce(e.error_details ->> 'message', 'the run was cancelled')
-                   WHEN live.is_held THEN format('the job %s is paused', live.job_name)
+                   WHEN live.id IS NOT NULL AND live.paused_at IS NULL THEN live.reason
+                   WHEN live.id IS NULL AND e.status IN ('FAILED', 'CANCELLED') THEN coalesce(e.error_details ->> 'message', 'the run was cancelled')
+                   WHEN job.paused_at IS NOT NULL THEN format('the job %s is paused', job.name)
                    ELSE 'no sync has run for it today' END AS reason,
               c.id AS campaign_id,
-              coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id
+              coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id,
+              job.name AS job, job.paused_at AS job_paused_at
             FROM stores AS s
             JOIN days AS d ON d.id = s.id
             LEFT JOIN LATERAL (
@@ -172,10 +192,15 @@ extension Migration {
               ORDER BY (c.status IN ('SENT', 'VERIFIED') OR c.upload_started_at IS NOT NULL) DESC, c.id DESC LIMIT 1
             ) AS c ON true
             LEFT JOIN LATERAL (
-              SELECT l.id, l.status, l.error_details, j.name AS job_name, l.status = 'PENDING' AND j.paused_at IS NOT NULL AS is_held
-              FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
-              WHERE l.store_id = s.id AND (l.status = 'RUNNING' OR l.run_at <= now() + interval '1 hour') AND NOT is_dry_run(l.params, j.config)
-              ORDER BY l.status DESC, l.id DESC LIMIT 1
+              SELECT r.* FROM (
+                (SELECT l.id, l.status, j.name AS job_name, j.paused_at, coalesce(l.error_details ->> 'message', lower(l.status)) AS reason,
+                   l.status = 'RUNNING' OR j.paused_at IS NULL AS is_under_way
+                 FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
+                 WHERE l.store_id = s.id AND (l.status = 'RUNNING' OR l.run_at <= now() + interval '1 hour') AND NOT is_dry_run(l.params, j.config))
+                UNION ALL
+                (SELECT p.id, p.status, p.job_name, p.paused_at, p.reason, p.status = 'RUNNING' FROM planning AS p
+                 WHERE p.stores IS NULL OR p.stores @> to_jsonb(s.id))
+              ) AS r ORDER BY r.is_under_way DESC, r.status DESC, r.id DESC LIMIT 1
             ) AS live ON true
             LEFT JOIN LATERAL (
               SELECT r.* FROM (
@@ -184,7 +209,13 @@ extension Migration {
                 (SELECT p.id, p.status, p.error_details FROM plans AS p
                  WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
               ) AS r ORDER BY r.id DESC LIMIT 1
-            ) AS e ON true;
+            ) AS e ON true
+            LEFT JOIN LATERAL (
+              SELECT live.job_name AS name, live.paused_at WHERE live.id IS NOT NULL
+              UNION ALL
+              (SELECT y.name, y.paused_at FROM syncs AS y WHERE live.id IS NULL AND (y.stores IS NULL OR y.stores @> to_jsonb(s.id))
+               ORDER BY y.active DESC, y.paused_at IS NOT NULL, y.id LIMIT 1)
+            ) AS job ON true;
 
             CREATE INDEX job_finished_unsuccessful ON job_finished (job_config_id, status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';
             CREATE INDEX job_finished_failures ON job_finished (status, id) WHERE parent_id IS NULL AND status <> 'SUCCESS';

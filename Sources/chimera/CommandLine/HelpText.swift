@@ -33,7 +33,8 @@ struct HelpText {
             \(columns(lines + [("help", "`chimera help COMMAND` or `chimera COMMAND --help` explains one; `chimera --version` says the version")]))
 
             Environment: DATABASE_URL (where the database is), CHIMERA_KEY_FILE (the key of encrypted settings), CHIMERA_LOG_LEVEL,
-            CHIMERA_LOG_FORMAT (text, json, journal), CHIMERA_LISTEN (on, off), CHIMERA_CUSTOM_DIR. Flags win over it.
+            CHIMERA_LOG_FORMAT (text, json, journal), CHIMERA_LOCALE (pt_BR, en: the language of notifications), CHIMERA_LISTEN (on, off),
+            CHIMERA_CUSTOM_DIR. Flags win over it.
 
             Exit codes: 0 done, 1 the answer is no, 64 usage, 65 bad data, 69 database or partner unavailable, 70 internal, 75 try again
             later, 78 configuration.

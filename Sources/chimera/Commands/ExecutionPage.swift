@@ -57,7 +57,8 @@ struct ExecutionPage {
 
     private static func advice(_ row: JSONValue) -> String {
         switch Cell.text(row["status"]) {
-        case "FAILED", "CANCELLED": "chimera execution retry \(Cell.text(row["id"]))"
+        case "FAILED", "CANCELLED":
+            RetryAdvice.command(after: row["id"], code: row["error_details"]?["code"], job: row["job"], store: row["store_id"])
         default: ""
         }
     }

@@ -9,11 +9,6 @@ enum IntegrationStatements {
         FROM integrations AS i WHERE i.deleted_at IS NULL ORDER BY i.name
         """
 
-    /// The row as a job would use it, secrets included: never shown.
-    static func connection(id: Int) -> SQL {
-        "SELECT id, name, type, coalesce(base_url, config ->> 'base_url', '') AS base_url, config FROM integrations WHERE id = \(id)"
-    }
-
     /// A store to ask the partner about, the one named or the first active one, what the ERP calls it (PARTNERS §5), and its day.
     static func sampleStore(id: Int?) -> SQL {
         """

@@ -42,15 +42,14 @@ enum IntegrationTest {
         return .ok
     }
 
-    /// The row as a job would use it, its secrets in the clear.
+    /// The row as a job uses it, with what `integration_keys` says, its secrets in the clear.
     private static func read(id: Int, keyring: Keyring, in transaction: PostgresTransaction) async throws -> Integration {
-        guard let row = try await transaction.query(IntegrationStatements.connection(id: id)).first else {
+        guard let row = try await transaction.query(RetailStatements.integration(id: id)).first.map(IntegrationRow.init) else {
             throw OperatorError(exitCode: .badData, message: "the integration was removed meanwhile; `chimera integration list` shows all")
         }
-        let baseURL: String = try row.get("base_url")
         return Integration(
-            id: try row.get("id"), name: try row.get("name"), type: try row.get("type"),
-            baseURL: baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL, config: try keyring.opened(row.get("config")))
+            id: row.id, name: row.name, type: row.type, baseURL: row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL,
+            config: try keyring.opened(row.config))
     }
 }
 

@@ -50,8 +50,8 @@ struct InputFile {
             throw OperatorError(exitCode: .badData, message: "\(shownName) cannot be read; give a file that exists and that you may read")
         }
         guard bytes.count <= limit else {
-            throw OperatorError(
-                exitCode: .badData, message: "\(shownName) is larger than \(limit >> 20) MiB, which is more than is taken at once")
+            let size = limit < 1 << 20 ? "\(limit >> 10) KiB" : "\(limit >> 20) MiB"
+            throw OperatorError(exitCode: .badData, message: "\(shownName) is larger than \(size), which is more than is taken at once")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             let line = Self.lineOfBadText(bytes)

@@ -7,7 +7,7 @@ enum StatusCommand {
         notes: """
             VERIFIED and SKIPPED are well, RUNNING is under way. SENT was uploaded and not seen in the partner's listing, FAILED and MISSING
             have no campaign: exit code 1 when there is one of these two. WAITING is a schedule that no scheduler looks after, LATE one
-            without its success in time, PROBLEM one that cannot be used.
+            without its success in time, PAUSED one whose due times are skipped, PROBLEM one that cannot be used.
             """
     ) { invocation in
         let (stores, workers, schedules) = try await OperatorDatabase(invocation).transaction { transaction in
@@ -16,7 +16,8 @@ enum StatusCommand {
                 try await transaction.rows(StatusStatements.schedules)
             )
         }
-        let rows = stores.map(withMending)
+        let hasWorkers = (workers["alive"]?.intValue ?? 0) > 0
+        let rows = stores.map { withMending($0, hasWorkers: hasWorkers) }
         if invocation.wantsJSON {
             StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules)]).text)
         } else {
@@ -52,25 +53,36 @@ enum StatusCommand {
         let name = shown(Cell.text(schedule["name"]))
         switch Cell.text(schedule["state"]) {
         case "PROBLEM": return printableLine("\(name) cannot be used: \(Cell.text(schedule["problem"]))")
+        case "PAUSED": return "\(name) is paused: \(resuming(schedule["name"]))"
         case "LATE": return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))"
         default: return "\(name) waits for a scheduler: chimera scheduler"
         }
     }
 
     /// The row with `mend`: the command that mends it, or null.
-    private static func withMending(_ row: JSONValue) -> JSONValue {
+    private static func withMending(_ row: JSONValue, hasWorkers: Bool) -> JSONValue {
         guard case .object(var members) = row else { return row }
-        members["mend"] = mending(row).map { .string($0) } ?? .null
+        members["mend"] = mending(row, hasWorkers: hasWorkers).map { .string($0) } ?? .null
         return .object(members)
     }
 
-    private static func mending(_ row: JSONValue) -> String? {
+    private static func resuming(_ job: JSONValue?) -> String { "chimera job resume \(shellWord(Cell.text(job)))" }
+
+    private static func mending(_ row: JSONValue, hasWorkers: Bool) -> String? {
         let state = Cell.text(row["state"])
         guard ["MISSING", "FAILED", "SENT"].contains(state) else { return nil }
-        if ["FAILED", "CANCELLED"].contains(row["execution_status"]?.stringValue), let id = row["execution_id"]?.stringValue {
-            return "chimera execution retry \(id)"
+        // Before anything else: whatever is made meanwhile waits for it.
+        if row["job_paused_at"]?.stringValue != nil { return resuming(row["job"]) }
+        if let id = row["execution_id"]?.stringValue {
+            switch row["execution_status"]?.stringValue {
+            // It is queued: one more run would do the same work once more.
+            case "PENDING": return hasWorkers ? "chimera execution wait \(id)" : "chimera worker"
+            case "FAILED", "CANCELLED":
+                return RetryAdvice.command(after: .string(id), code: row["error_code"], job: row["job"], store: row["store_id"])
+            default: break
+            }
         }
         guard let job = row["job"]?.stringValue else { return "chimera job add sync-products --type SYNC_PRODUCTS" }
-        return "chimera job run \(shellWord(job)) --params '{\"store_ids\":[\(Cell.text(row["store_id"]))]}'"
+        return RetryAdvice.run(of: job, params: #"{"store_ids":[\#(Cell.text(row["store_id"]))]}"#)
     }
 }

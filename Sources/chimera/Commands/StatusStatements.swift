@@ -4,17 +4,12 @@ import Postgres
 enum StatusStatements {
     /// Active stores today, the worst first, each with the sync job that serves it and how its run stands.
     static let stores: SQL = """
-        SELECT s.store_id, s.registration, s.name, s.day, s.state, s.reason, s.campaign_id, s.execution_id, e.status AS execution_status,
+        SELECT s.store_id, s.registration, s.name, s.day, s.state, s.reason, s.campaign_id, s.execution_id, e.status AS execution_status, e.error_code,
           coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at) AS since,
-          extract(epoch FROM now() - coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at))::float8 AS seconds, job.name AS job
+          extract(epoch FROM now() - coalesce(c.verified_at, e.finished_at, e.started_at, c.created_at))::float8 AS seconds, s.job, s.job_paused_at
         FROM store_status AS s
         CROSS JOIN LATERAL execution_state(s.execution_id) AS e
         LEFT JOIN campaigns AS c ON c.id = s.campaign_id
-        LEFT JOIN LATERAL (
-          SELECT j.name FROM job_configurations AS j WHERE j.job_type = 'SYNC_PRODUCTS' AND j.deleted_at IS NULL
-            AND (coalesce(j.config -> 'store_ids', '[]') = '[]' OR j.config -> 'store_ids' @> to_jsonb(s.store_id))
-          ORDER BY j.active DESC, j.id LIMIT 1
-        ) AS job ON true
         ORDER BY array_position(ARRAY['MISSING', 'FAILED', 'SENT', 'RUNNING', 'SKIPPED', 'VERIFIED'], s.state), s.registration
         """
 
@@ -23,10 +18,10 @@ enum StatusStatements {
         FROM workers WHERE lease_until > clock_timestamp()
         """
 
-    /// Active schedules that are not as they should be: unusable, not looked at by any scheduler, or without the success that was due.
+    /// Active schedules that are not as they should be: unusable, paused, not looked at by any scheduler, or without the success that was due.
     static let schedules: SQL = """
-        SELECT j.name, j.problem, s.next_due_at, late.due_at AS late_since,
-          CASE WHEN j.problem IS NOT NULL THEN 'PROBLEM' WHEN late.due_at IS NOT NULL THEN 'LATE' ELSE 'WAITING' END AS state
+        SELECT j.name, j.problem, j.paused_at, s.next_due_at, late.due_at AS late_since,
+          CASE WHEN j.problem IS NOT NULL THEN 'PROBLEM' WHEN j.paused_at IS NOT NULL THEN 'PAUSED' WHEN late.due_at IS NOT NULL THEN 'LATE' ELSE 'WAITING' END AS state
         FROM job_configurations AS j
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
@@ -41,8 +36,8 @@ enum StatusStatements {
               AND f.scheduled_for >= due.due_at AND f.id >= uuid_v7_floor(due.due_at - interval '1 hour') ORDER BY f.id DESC LIMIT 1) IS NULL
         ) AS late ON true
         WHERE j.active AND j.deleted_at IS NULL AND j.cron_pattern IS NOT NULL
-          AND (j.problem IS NOT NULL OR late.due_at IS NOT NULL OR j.paused_at IS NULL
-            AND CASE WHEN s.job_config_id IS NULL THEN j.updated_at ELSE s.next_due_at END < now() - interval '60 seconds')
+          AND (j.problem IS NOT NULL OR j.paused_at IS NOT NULL OR late.due_at IS NOT NULL
+            OR CASE WHEN s.job_config_id IS NULL THEN j.updated_at ELSE s.next_due_at END < now() - interval '60 seconds')
         ORDER BY j.name
         """
 }

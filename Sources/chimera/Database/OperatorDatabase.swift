@@ -6,7 +6,7 @@ import Secrets
 
 /// The database as one-shot commands use it: reached within seconds or not at all, and every change signed with who asked for it.
 struct OperatorDatabase: Sendable {
-    /// How long a command waits for the first answer.
+    /// How long a command waits for the first answer, and longer where silent addresses come first.
     private static let patience: Duration = .seconds(5)
 
     let pool: PostgresPool
@@ -15,8 +15,23 @@ struct OperatorDatabase: Sendable {
     init(_ invocation: Invocation, checksVersion: Bool = true) async throws {
         let configuration = try invocation.settings.database(applicationName: "chimera \(invocation.command.name)")
         pool = PostgresPool(configuration, maximumConnections: 2)
-        _ = try await pool.query(SessionStatements.ping, deadline: Self.patience)
+        try await reach()
         if checksVersion { try await Migrator(pool: pool, migrations: Composition.migrations).checkVersion() }
+    }
+
+    /// Waits for the first answer. While the first attempt to connect is under way, an address that is silent keeps its turn from the next one:
+    /// each of them has a deadline of its own, so the attempt ends.
+    private func reach() async throws(PostgresError) {
+        var patience = Self.patience
+        while true {
+            do throws(PostgresError) {
+                _ = try await pool.query(SessionStatements.ping, deadline: patience)
+                return
+            } catch {
+                guard error.kind == .deadlineExceeded, pool.load.opening > 0 else { throw error }
+                patience = .seconds(1)
+            }
+        }
     }
 
     /// Runs `body` in one transaction; the audit log names the caller as its actor.
@@ -64,5 +79,5 @@ private func shownRow(_ row: JSONValue) -> JSONValue {
 private let momentColumns: Set<String> = [
     "created_at", "updated_at", "deleted_at", "paused_at", "run_at", "scheduled_for", "started_at", "finished_at", "logged_at",
     "applied_at",
-    "next_due_at", "due_at", "since", "now", "heartbeat_at",
+    "next_due_at", "due_at", "since", "now", "heartbeat_at", "job_paused_at",
 ]
