@@ -229,11 +229,15 @@ import Testing
                     SELECT id, store_id, 'c', created_at, created_at, 5, 'VERIFIED' FROM f ORDER BY created_at
                     """)
                 try await shop.run("ANALYZE")
-                let plan = try await shop.text("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM store_status")
-                #expect(!plan.contains("JIT"))
-                let document = try JSONValue(parsing: plan)
-                let root = try #require(document.arrayValue?.first?["Plan"])
-                blocks.append((root["Shared Hit Blocks"]?.intValue ?? 0) + (root["Shared Read Blocks"]?.intValue ?? 0))
+                // The least of three looks: one beside autovacuum reads much of the catalogue again, for it has the tables looked up anew.
+                var least = Int.max
+                for _ in 0..<3 {
+                    let plan = try await shop.text("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM store_status")
+                    #expect(!plan.contains("JIT"))
+                    let root = try #require(try JSONValue(parsing: plan).arrayValue?.first?["Plan"])
+                    least = min(least, (root["Shared Hit Blocks"]?.intValue ?? 0) + (root["Shared Read Blocks"]?.intValue ?? 0))
+                }
+                blocks.append(least)
             }
             #expect(blocks[1] < blocks[0] * 2, "\(blocks)")
             #expect(try await shop.texts("SELECT state || ' ' || count(*) FROM store_status GROUP BY state") == ["VERIFIED 500"])
