@@ -166,12 +166,12 @@ struct ChannelSender: Sendable {
             _ = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
             logger.debug("a message was sent", fields)
         case .retry(let after, let reason, let reached):
-            let delay =
-                after.map { min(max($0, .zero), Self.longestPause) }
-                ?? Self.delay(attempts: claimed.attempts, jitter: .random(in: -0.2...0.2))
+            // A wait of nothing, or a date that has passed, asks for none.
+            let pause = min(max(after ?? .zero, .zero), Self.longestPause)
+            let delay = max(pause, Self.delay(attempts: claimed.attempts, jitter: .random(in: -0.2...0.2)))
             _ = try await pool.query(
                 DeliveryStatements.retried(
-                    claimed, delay: delay, reason: Self.stored(reason), reached: reached, lane: lane.key, pausesLane: after != nil))
+                    claimed, delay: delay, pause: pause, reason: Self.stored(reason), reached: reached, lane: lane.key))
             logger.warning("a message could not be sent; it is tried again", reasoned(Self.stored(reason)))
         case .migrated:
             try await record(claimed, .retry(reason: "the chat moved"), told: told, lane: lane)

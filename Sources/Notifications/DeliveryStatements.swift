@@ -133,17 +133,17 @@ enum DeliveryStatements {
         """
     }
 
-    /// Tried again after `delay`, until 24 h after it was raised. `pausesLane`: the other side asked for the pause; else the lane rests
-    /// when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too long,
-    /// or did not come so far as to ask, names nobody.
+    /// Tried again after `delay`, until 24 h after it was raised. `pause`: the other side asked that the lane rests so long; without one it
+    /// rests when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too
+    /// long, or did not come so far as to ask, names nobody.
     static func retried(
-        _ claimed: ClaimedDeliveries, delay: Duration, reason: String, reached: [String], lane: String, pausesLane: Bool
+        _ claimed: ClaimedDeliveries, delay: Duration, pause: Duration, reason: String, reached: [String], lane: String
     ) -> SQL {
         """
         WITH \(held(claimed)),
         l AS (
-          UPDATE delivery_lanes SET failures = CASE WHEN \(pausesLane) THEN failures ELSE least(failures + 1, 1000) END,
-            paused_until = CASE WHEN \(pausesLane) THEN greatest(paused_until, clock_timestamp() + \(delay)::interval)
+          UPDATE delivery_lanes SET failures = CASE WHEN \(pause > .zero) THEN failures ELSE least(failures + 1, 1000) END,
+            paused_until = CASE WHEN \(pause > .zero) THEN greatest(paused_until, clock_timestamp() + \(pause)::interval)
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )

@@ -18,7 +18,7 @@ import Testing
             DeliveryStatements.claim(channel: 1, lane: SendingLane(key: "other"), folds: false, hold: .seconds(120)),
             DeliveryStatements.facts(id: 1), DeliveryStatements.failedParts(of: id, limit: 100), DeliveryStatements.clubToday(of: id),
             DeliveryStatements.groups(ids: [1, 2]), DeliveryStatements.sent(claimed, told: [0, 1], note: nil, lane: "lane"),
-            DeliveryStatements.retried(claimed, delay: .seconds(5), reason: "r", reached: ["a"], lane: "lane", pausesLane: true),
+            DeliveryStatements.retried(claimed, delay: .seconds(5), pause: .seconds(5), reason: "r", reached: ["a"], lane: "lane"),
             DeliveryStatements.refused(claimed, reason: "r"), DeliveryStatements.switchOff(channel: 1, reason: "r"),
             DeliveryStatements.moveChat(channel: 1, from: "1", to: "2"), DeliveryStatements.giveUp, DeliveryStatements.forgetFailures,
             DeliveryStatements.forgetLanes, LateStatements.glance, LateStatements.follow, LateStatements.watches(limit: 10),
