@@ -75,6 +75,7 @@ struct ChannelSender: Sendable {
             do {
                 guard let reading = try await DeliveryReader(pool: pool).read(claimed) else { return false }
                 told = reading.told
+                if told != claimed.failures { _ = try await pool.query(DeliveryStatements.counted(claimed, told: told)) }
                 outcome = await deliver(message(reading, claimed), through: channel)
             } catch {
                 guard !Task.isCancelled else { return true }

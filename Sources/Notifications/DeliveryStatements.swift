@@ -117,18 +117,23 @@ enum DeliveryStatements {
         """
     }
 
-    /// `told`: how many failed parts the message counted, for each delivery; where more failed meanwhile it is told once more.
+    /// What each delivery's message is about to count, where that is more than was to be told: an end that counts no more adds nothing.
+    static func counted(_ claimed: ClaimedDeliveries, told: [Int]) -> SQL {
+        """
+        WITH \(held(claimed)),
+        t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told))
+        UPDATE notification_deliveries AS n SET failures = greatest(n.failures, t.told) FROM h, t WHERE n.id = h.id AND t.id = h.id
+        """
+    }
+
+    /// `told`: how many failed parts the message counted, for each delivery.
     static func sent(_ claimed: ClaimedDeliveries, told: [Int], note: String?, lane: String) -> SQL {
         """
         WITH \(held(claimed)),
         t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told)),
         l AS (UPDATE delivery_lanes SET failures = 0 WHERE lane = \(lane) AND failures > 0)
         UPDATE notification_deliveries AS n SET told = greatest(n.told, t.told), last_error = \(orNull: note)::text, reached = '{}',
-          status = CASE WHEN n.failures > t.told THEN 'PENDING' ELSE 'SENT' END,
-          sent_at = CASE WHEN n.failures > t.told THEN NULL ELSE clock_timestamp() END,
-          edition = n.edition + (n.failures > t.told)::int,
-          raised_again_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.raised_again_at END,
-          next_attempt_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.next_attempt_at END
+          status = 'SENT', sent_at = clock_timestamp()
         FROM h, t WHERE n.id = h.id AND t.id = h.id
         """
     }
