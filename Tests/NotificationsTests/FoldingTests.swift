@@ -252,4 +252,32 @@ import Testing
             #expect(try await outbox.deliveries() == ["mail FAILURE SENT"])
         }
     }
+
+    @Test(
+        "the message so far failed for good and its channel is mended: the end is told, also when nothing more failed, for 24 h from then")
+    func endsAfterRefusal() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            let worker = try await outbox.addWorker()
+            let answers = Answers(.switchedOff(reason: "403"), .sent())
+            let transport = FakeTransport { _, _ in answers.next }
+            let (_, tried) = try await outbox.fanOut(job, stores: [1, 2], worker: worker)
+            let (_, untried) = try await outbox.fanOut(job, stores: [3, 4], worker: worker)
+            for child in [tried[0], untried[0]] { try await outbox.finish([child], as: "FAILED", error: Outbox.error("X", "x")) }
+            _ = try await outbox.sender(channel, transport).turn()
+            try await outbox.loop([:]).giveUp()
+            #expect(try await outbox.deliveries() == ["channel FAILURE FAILED", "channel FAILURE FAILED"])
+            try await outbox.run("UPDATE notification_channels SET active = true")
+            try await outbox.run("UPDATE notification_deliveries SET created_at = created_at - interval '2 days'")
+            try await outbox.finish([tried[1], untried[1]])
+            #expect(try await outbox.deliveries() == ["channel FAILURE PENDING", "channel FAILURE PENDING"])
+            #expect(
+                try await outbox.number("SELECT count(*) FROM notification_deliveries AS d WHERE raised_at(d) > now() - interval '1 day'")
+                    == 2)
+            for _ in 1...2 { _ = try await outbox.sender(channel, transport).turn() }
+            #expect(transport.messages.dropFirst().map(\.subject) == Array(repeating: "job falhou em 1 de 2 lojas", count: 2))
+            #expect(try await outbox.deliveries() == ["channel FAILURE SENT", "channel FAILURE SENT"])
+        }
+    }
 }
