@@ -202,6 +202,15 @@ struct GoldenCase: Sendable {
                         $0.products = .init(fetched: 1, accepted: 1, rejected: 0, uploaded: 1, verified: 0)
                     })),
             single(
+                "WARNING-empty-and-unverified", .warning,
+                execution(
+                    sync, "SUCCESS", seconds: 240, severity: "warning",
+                    counts: {
+                        $0.stores = .init(total: 500, succeeded: 499, skipped: 1, failed: 0)
+                        $0.products = .init(
+                            fetched: 2_400_000, accepted: 2_290_000, rejected: 110_000, uploaded: 2_290_000, verified: 894_300)
+                    })),
+            single(
                 "RECOVERY", .recovery,
                 execution(
                     sync, "SUCCESS", seconds: 3_905, severity: "ok",
