@@ -143,15 +143,17 @@ struct GoldenCase: Sendable {
     ]
 
     private static let lateness: [GoldenCase] = [
-        ("LATE-no-worker", true, ("PENDING")), ("LATE-no-scheduler", true, nil), ("LATE-running", true, "RUNNING"),
-        ("LATE-no-pattern", false, nil),
-    ].map { name, isScheduled, status in
+        ("LATE-no-worker", true, "PENDING", "ENQUEUED"), ("LATE-no-scheduler", true, nil, nil),
+        ("LATE-running", true, "RUNNING", "ENQUEUED"), ("LATE-no-pattern", false, nil, nil),
+        ("LATE-overlap", true, nil, "SKIPPED_OVERLAP"), ("LATE-misfire", true, nil, "SKIPPED_MISFIRE"),
+        ("LATE-paused", true, nil, "SKIPPED_PAUSED"),
+    ].map { name, isScheduled, status, tickOutcome in
         single(
             name, .late,
             .lateness(
                 LatenessFacts(
                     job: isScheduled ? sync : custom, dueAt: due, dueWallTime: WallTime("2026-07-27 05:00"), expectedWithin: .seconds(5400),
-                    isScheduled: isScheduled, execution: status.map { (id: id, status: $0) })))
+                    isScheduled: isScheduled, tickOutcome: tickOutcome, execution: status.map { (id: id, status: $0) })))
     }
 
     static let all: [GoldenCase] =
