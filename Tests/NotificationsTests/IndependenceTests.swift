@@ -70,6 +70,23 @@ import Testing
         }
     }
 
+    @Test("one job that cannot be judged for LATE does not keep deliveries from being given up")
+    func failingLooks() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            try await outbox.complete(job, as: "FAILED")
+            try await outbox.run("UPDATE notification_channels SET active = false WHERE id = \(channel)")
+            // No INSERT takes this one.
+            try await outbox.run("ALTER TABLE job_configurations DROP CONSTRAINT job_configurations_expect_success_within_check")
+            try await outbox.run("UPDATE job_configurations SET cron_pattern = '* * * * *', expect_success_within = '9999 years'")
+            await #expect(throws: PostgresError.self) { try await LateWatch(pool: outbox.pool).runOnce() }
+            try await outbox.delivering(outbox.loop([:])) {
+                try await eventually("it is given up") { try await outbox.deliveries() == ["channel FAILURE FAILED"] }
+            }
+        }
+    }
+
     @Test("a lane that failed three times in a row rests, longer each time; a success ends that")
     func resting() async throws {
         try await Outbox.withDatabase { outbox in
