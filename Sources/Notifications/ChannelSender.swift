@@ -11,6 +11,8 @@ struct ChannelSender: Sendable {
     private static let longestDelay: Duration = .seconds(15 * 60)
     /// What a channel may ask us to wait.
     private static let longestPause: Duration = .seconds(24 * 3600)
+    /// How long a process that has to leave tries to record what it sent.
+    private static let lastTry: Duration = .seconds(3)
 
     let channelID: Int
     let transport: any ChannelTransport
@@ -87,8 +89,7 @@ struct ChannelSender: Sendable {
         } else if Task.isCancelled {
             return true
         }
-        let (final, settledTold) = (outcome, told)
-        await Task { await settle(claimed, final, told: settledTold, lane: lane) }.value
+        await settle(claimed, outcome, told: told, lane: lane)
         return false
     }
 
@@ -139,24 +140,33 @@ struct ChannelSender: Sendable {
         }
     }
 
-    /// Records how it ended, again and again while the hold lasts: what was sent and is not recorded is sent a second time.
+    /// Records how it ended, again and again while the hold lasts: what was sent and is not recorded is sent a second time. Once this task is
+    /// cancelled, at the end of a shutdown's grace, what was sent is tried once more, and the rest is left to others.
     private func settle(_ claimed: ClaimedDeliveries, _ outcome: DeliveryOutcome, told: [Int], lane: SendingLane) async {
         let deadline = MonotonicClock.now() + hold
         var tries = 0
-        while true {
+        while !Task.isCancelled {
             do {
-                try await record(claimed, outcome, told: told, lane: lane)
-                return
+                return try await record(claimed, outcome, told: told, lane: lane)
             } catch {
                 tries += 1
                 let delay = min(Duration.milliseconds(50 << min(tries, 6)), .seconds(2))
-                guard MonotonicClock.now() + delay < deadline else {
-                    logger.error("how a message ended could not be recorded; it may be sent again", ["error": "\(error)"])
-                    return
-                }
+                guard MonotonicClock.now() + delay < deadline else { return unrecorded(error) }
                 _ = try? await Task.sleep(for: delay)
             }
         }
+        guard case .sent = outcome else { return }
+        await Task {
+            do {
+                try await withDeadline(Self.lastTry) { try await record(claimed, outcome, told: told, lane: lane) }
+            } catch {
+                unrecorded(error)
+            }
+        }.value
+    }
+
+    private func unrecorded(_ error: any Error) {
+        logger.error("how a message ended could not be recorded; it may be sent again", ["error": "\(error)"])
     }
 
     private func record(_ claimed: ClaimedDeliveries, _ outcome: DeliveryOutcome, told: [Int], lane: SendingLane) async throws {
