@@ -20,6 +20,13 @@ static inline CURLcode ccurl_set_text(CURL *easy, CURLoption option, const char 
 static inline CURLcode ccurl_set_list(CURL *easy, CURLoption option, struct curl_slist *value) {
     return curl_easy_setopt(easy, option, value);
 }
+/// Trusts the authorities in `file` and no others: as built by Debian, libcurl would look into a folder of the system's, too. Where it need not,
+/// it would keep for a day what it read from the file.
+static inline CURLcode ccurl_set_authorities(CURL *easy, const char *file) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+    if (code == CURLE_OK) code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+}
 static inline CURLcode ccurl_set_error_buffer(CURL *easy, char *buffer) {
     return curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, buffer);
 }

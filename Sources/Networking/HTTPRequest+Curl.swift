@@ -24,7 +24,7 @@ extension HTTPRequest {
         setLimits(easy)
         _ = ccurl_set_text(easy, CURLOPT_PROXY, proxy ?? "")
         _ = ccurl_set_text(easy, CURLOPT_NOPROXY, "")  // unset, libcurl would ask $no_proxy
-        if let caFile { _ = ccurl_set_text(easy, CURLOPT_CAINFO, caFile) }
+        if let caFile { _ = ccurl_set_authorities(easy, caFile) }
         if method == .post {
             _ = ccurl_set_long(easy, CURLOPT_POST, 1)
             _ = body.withUnsafeBytes { ccurl_set_copied_body(easy, $0.baseAddress ?? UnsafeRawPointer(easy), $0.count) }

@@ -20,6 +20,7 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
     private var isTooLarge = false
     private var isHeaderWhole = false
     private var hasAvoidedAddress = false
+    private var hasTriedAddress = false
 
     init(_ request: HTTPRequest, body: ResponseBody) {
         self.request = request
@@ -75,7 +76,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
             // "Unsupported protocol" is also what libcurl calls an answer that is not HTTP.
             if kind == .invalidRequest, hasBegun { kind = .malformed }
             if kind == .malformed, wasKeptConnection(easy) { return restart() }
-            if kind == .connect, hasAvoidedAddress { kind = .privateNetwork }
+            // Where a public address was tried as well, that one may answer again.
+            if kind == .connect, hasAvoidedAddress, !hasTriedAddress { kind = .privateNetwork }
             fail(kind, describe(kind, result), mayHaveArrived: hasBegun)
         }
         return nil
@@ -137,13 +139,14 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
     }
 
     /// A socket for an address that is not private; none for others.
-    fileprivate func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+    func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
         var bytes = [UInt8](repeating: 0, count: 16)
         let count = Int(ccurl_address_bytes(address, &bytes))
         guard PublicNetwork.contains(Array(bytes.prefix(count))) else {
             hasAvoidedAddress = true
             return CURL_SOCKET_BAD
         }
+        hasTriedAddress = true
         return ccurl_make_socket(address)
     }
 

@@ -99,7 +99,7 @@ final class MailTransfer: Transfer, @unchecked Sendable {
         _ = ccurl_set_long(easy, CURLOPT_USE_SSL, Int(server.requiresTLS ? CURLUSESSL_ALL.rawValue : CURLUSESSL_NONE.rawValue))
         _ = ccurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
         _ = ccurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
-        if let caFile = server.caFile { _ = ccurl_set_text(easy, CURLOPT_CAINFO, caFile) }
+        if let caFile = server.caFile { _ = ccurl_set_authorities(easy, caFile) }
         if let username = server.username { _ = ccurl_set_text(easy, CURLOPT_USERNAME, username) }
         if let password = server.password { _ = ccurl_set_text(easy, CURLOPT_PASSWORD, password) }
     }

@@ -11,6 +11,8 @@ struct ChannelSender: Sendable {
     private static let longestDelay: Duration = .seconds(15 * 60)
     /// What a channel may ask us to wait.
     private static let longestPause: Duration = .seconds(24 * 3600)
+    /// How long a process that has to leave tries to record what it sent.
+    private static let lastTry: Duration = .seconds(3)
 
     let channelID: Int
     let transport: any ChannelTransport
@@ -75,6 +77,7 @@ struct ChannelSender: Sendable {
             do {
                 guard let reading = try await DeliveryReader(pool: pool).read(claimed) else { return false }
                 told = reading.told
+                if told != claimed.failures { _ = try await pool.query(DeliveryStatements.counted(claimed, told: told)) }
                 outcome = await deliver(message(reading, claimed), through: channel)
             } catch {
                 guard !Task.isCancelled else { return true }
@@ -86,8 +89,7 @@ struct ChannelSender: Sendable {
         } else if Task.isCancelled {
             return true
         }
-        let (final, settledTold) = (outcome, told)
-        await Task { await settle(claimed, final, told: settledTold, lane: lane) }.value
+        await settle(claimed, outcome, told: told, lane: lane)
         return false
     }
 
@@ -138,24 +140,33 @@ struct ChannelSender: Sendable {
         }
     }
 
-    /// Records how it ended, again and again while the hold lasts: what was sent and is not recorded is sent a second time.
+    /// Records how it ended, again and again while the hold lasts: what was sent and is not recorded is sent a second time. Once this task is
+    /// cancelled, at the end of a shutdown's grace, what was sent is tried once more, and the rest is left to others.
     private func settle(_ claimed: ClaimedDeliveries, _ outcome: DeliveryOutcome, told: [Int], lane: SendingLane) async {
         let deadline = MonotonicClock.now() + hold
         var tries = 0
-        while true {
+        while !Task.isCancelled {
             do {
-                try await record(claimed, outcome, told: told, lane: lane)
-                return
+                return try await record(claimed, outcome, told: told, lane: lane)
             } catch {
                 tries += 1
                 let delay = min(Duration.milliseconds(50 << min(tries, 6)), .seconds(2))
-                guard MonotonicClock.now() + delay < deadline else {
-                    logger.error("how a message ended could not be recorded; it may be sent again", ["error": "\(error)"])
-                    return
-                }
+                guard MonotonicClock.now() + delay < deadline else { return unrecorded(error) }
                 _ = try? await Task.sleep(for: delay)
             }
         }
+        guard case .sent = outcome else { return }
+        await Task {
+            do {
+                try await withDeadline(Self.lastTry) { try await record(claimed, outcome, told: told, lane: lane) }
+            } catch {
+                unrecorded(error)
+            }
+        }.value
+    }
+
+    private func unrecorded(_ error: any Error) {
+        logger.error("how a message ended could not be recorded; it may be sent again", ["error": "\(error)"])
     }
 
     private func record(_ claimed: ClaimedDeliveries, _ outcome: DeliveryOutcome, told: [Int], lane: SendingLane) async throws {
@@ -166,12 +177,12 @@ struct ChannelSender: Sendable {
             _ = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
             logger.debug("a message was sent", fields)
         case .retry(let after, let reason, let reached):
-            let delay =
-                after.map { min(max($0, .zero), Self.longestPause) }
-                ?? Self.delay(attempts: claimed.attempts, jitter: .random(in: -0.2...0.2))
+            // A wait of nothing, or a date that has passed, asks for none.
+            let pause = min(max(after ?? .zero, .zero), Self.longestPause)
+            let delay = max(pause, Self.delay(attempts: claimed.attempts, jitter: .random(in: -0.2...0.2)))
             _ = try await pool.query(
                 DeliveryStatements.retried(
-                    claimed, delay: delay, reason: Self.stored(reason), reached: reached, lane: lane.key, pausesLane: after != nil))
+                    claimed, delay: delay, pause: pause, reason: Self.stored(reason), reached: reached, lane: lane.key))
             logger.warning("a message could not be sent; it is tried again", reasoned(Self.stored(reason)))
         case .migrated:
             try await record(claimed, .retry(reason: "the chat moved"), told: told, lane: lane)

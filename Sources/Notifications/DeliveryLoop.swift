@@ -88,21 +88,28 @@ package final class DeliveryLoop: Sendable {
         var lastHousekeeping = MonotonicClock.now()
         var looks = PollTimes(every: Self.lateInterval)
         while !shutdown.isRequested && !Task.isCancelled {
-            do {
-                try await late.runOnce()
-                if lastGivingUp.map({ MonotonicClock.now() - $0 >= Self.givingUpInterval }) ?? true {
-                    lastGivingUp = MonotonicClock.now()
-                    try await giveUp()
-                }
-                if MonotonicClock.now() - lastHousekeeping >= Self.housekeepingInterval {
-                    lastHousekeeping = MonotonicClock.now()
+            await attempt("look for what is late") { try await late.runOnce() }
+            if lastGivingUp.map({ MonotonicClock.now() - $0 >= Self.givingUpInterval }) ?? true {
+                lastGivingUp = MonotonicClock.now()
+                await attempt("give up deliveries") { try await giveUp() }
+            }
+            if MonotonicClock.now() - lastHousekeeping >= Self.housekeepingInterval {
+                lastHousekeeping = MonotonicClock.now()
+                await attempt("forget old failures and lanes") {
                     _ = try await pool.query(DeliveryStatements.forgetFailures)
                     _ = try await pool.query(DeliveryStatements.forgetLanes)
                 }
-            } catch {
-                if !Task.isCancelled { logger.warning("could not look for what is late; trying again", ["error": "\(error)"]) }
             }
             await pause(looks.wait(), until: shutdown, wakes: false)
+        }
+    }
+
+    /// One look, whose failure keeps none of the others from its turn.
+    private func attempt<T>(_ what: String, _ look: () async throws -> T) async {
+        do {
+            _ = try await look()
+        } catch {
+            if !Task.isCancelled { logger.warning("could not \(what); trying again", ["error": "\(error)"]) }
         }
     }
 

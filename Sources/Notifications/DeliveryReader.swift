@@ -98,7 +98,7 @@ struct DeliveryReader: Sendable {
         return LatenessFacts(
             job: try job(row), dueAt: try row.get("due_at"), dueWallTime: row["due_wall"].flatMap(WallTime.init),
             expectedWithin: .seconds(try row.getIfPresent("expected_within", as: Double.self) ?? 0),
-            isScheduled: try row.getIfPresent("is_scheduled") ?? true, execution: execution)
+            isScheduled: try row.getIfPresent("is_scheduled") ?? true, tickOutcome: row["tick_outcome"], execution: execution)
     }
 
     private static func job(_ row: PostgresRow) throws -> JobFacts {

@@ -40,7 +40,7 @@ enum DeliveryStatements {
         """
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
           clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.job_type, j.problem, d.due_at,
-          extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled,
+          extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
           to_char(d.due_at AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS due_wall,
           to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
@@ -117,33 +117,38 @@ enum DeliveryStatements {
         """
     }
 
-    /// `told`: how many failed parts the message counted, for each delivery; where more failed meanwhile it is told once more.
+    /// What each delivery's message is about to count, where that is more than was to be told: an end that counts no more adds nothing.
+    static func counted(_ claimed: ClaimedDeliveries, told: [Int]) -> SQL {
+        """
+        WITH \(held(claimed)),
+        t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told))
+        UPDATE notification_deliveries AS n SET failures = greatest(n.failures, t.told) FROM h, t WHERE n.id = h.id AND t.id = h.id
+        """
+    }
+
+    /// `told`: how many failed parts the message counted, for each delivery.
     static func sent(_ claimed: ClaimedDeliveries, told: [Int], note: String?, lane: String) -> SQL {
         """
         WITH \(held(claimed)),
         t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told)),
         l AS (UPDATE delivery_lanes SET failures = 0 WHERE lane = \(lane) AND failures > 0)
         UPDATE notification_deliveries AS n SET told = greatest(n.told, t.told), last_error = \(orNull: note)::text, reached = '{}',
-          status = CASE WHEN n.failures > t.told THEN 'PENDING' ELSE 'SENT' END,
-          sent_at = CASE WHEN n.failures > t.told THEN NULL ELSE clock_timestamp() END,
-          edition = n.edition + (n.failures > t.told)::int,
-          raised_again_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.raised_again_at END,
-          next_attempt_at = CASE WHEN n.failures > t.told THEN clock_timestamp() ELSE n.next_attempt_at END
+          status = 'SENT', sent_at = clock_timestamp()
         FROM h, t WHERE n.id = h.id AND t.id = h.id
         """
     }
 
-    /// Tried again after `delay`, until 24 h after it was raised. `pausesLane`: the other side asked for the pause; else the lane rests
-    /// when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too long,
-    /// or did not come so far as to ask, names nobody.
+    /// Tried again after `delay`, until 24 h after it was raised. `pause`: the other side asked that the lane rests so long; without one it
+    /// rests when it failed three times in a row, longer each time, up to a minute. Whoever has the message keeps it: an attempt that took too
+    /// long, or did not come so far as to ask, names nobody.
     static func retried(
-        _ claimed: ClaimedDeliveries, delay: Duration, reason: String, reached: [String], lane: String, pausesLane: Bool
+        _ claimed: ClaimedDeliveries, delay: Duration, pause: Duration, reason: String, reached: [String], lane: String
     ) -> SQL {
         """
         WITH \(held(claimed)),
         l AS (
-          UPDATE delivery_lanes SET failures = CASE WHEN \(pausesLane) THEN failures ELSE least(failures + 1, 1000) END,
-            paused_until = CASE WHEN \(pausesLane) THEN greatest(paused_until, clock_timestamp() + \(delay)::interval)
+          UPDATE delivery_lanes SET failures = CASE WHEN \(pause > .zero) THEN failures ELSE least(failures + 1, 1000) END,
+            paused_until = CASE WHEN \(pause > .zero) THEN greatest(paused_until, clock_timestamp() + \(pause)::interval)
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )

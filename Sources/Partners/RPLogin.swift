@@ -37,17 +37,14 @@ struct RPLogin: Sendable {
             throw refused(response, messages)
         }
         guard let document else {
-            throw connection.unusable("NOT_JSON", "the answer (\(response.status)) is not JSON", response, purpose: Self.purpose)
+            throw unusable("NOT_JSON", "the answer (\(response.status)) is not JSON.", response)
         }
         if let status = document["response"]?["status"]?.stringValue, status != "ok" {
             throw RPEnvelope.failure(messages, response, connection: connection, purpose: Self.purpose)
         }
         guard let token = token(in: document) else {
-            // The answer may hold a token somewhere else: it is not quoted.
             let text = "the answer holds no token at \(tokenPaths.joined(separator: " or ")); correct token_response_field."
-            throw PartnerFailure(
-                code: "LOGIN_WITHOUT_TOKEN", message: connection.sentence(Self.purpose, text), isRetryable: false,
-                httpStatus: response.status)
+            throw unusable("LOGIN_WITHOUT_TOKEN", text, response)
         }
         return LoginToken(token: token, lifetime: lifetime(in: document, answeredAt: response.headers["date"]))
     }
@@ -57,6 +54,11 @@ struct RPLogin: Sendable {
         let text = "the partner refuses user name or password (\(response.status))\(detail.isEmpty ? "." : ": \(detail)")"
         return PartnerFailure(
             code: "LOGIN_REFUSED", message: connection.sentence(Self.purpose, text), isRetryable: false, httpStatus: response.status)
+    }
+
+    /// The answer may hold a token anywhere: it is not quoted.
+    private func unusable(_ code: String, _ text: String, _ response: HTTPResponse) -> PartnerFailure {
+        PartnerFailure(code: code, message: connection.sentence(Self.purpose, text), isRetryable: false, httpStatus: response.status)
     }
 
     private func token(in document: JSONValue) -> String? {

@@ -120,18 +120,26 @@ struct TelegramChannelTests {
         #expect(outcome.isRefused && outcome.reason.contains("chat not found"))
     }
 
-    @Test("Somebody on the way who says 403 or 404, or repeats our URL, neither switches the channel off nor learns us to tell the token")
+    @Test(
+        "Somebody on the way who says 401, 403 or 404 with words or without, or repeats our URL, neither switches the channel off nor learns us to tell the token"
+    )
     func somebodyBetween() async throws {
+        let sandbox = try await ChannelSandbox()
         for status in [401, 403, 404, 407] {
-            let server = RawServer { request, _ in RawServer.answer("<html>\(request.target) is blocked</html>", status: status) }
-            let sandbox = try await ChannelSandbox()
-            let outcome = await telegram.deliver(failureMessage(), through: sandbox.telegram(["api_base_url": .string(server.url)]))
-            #expect(outcome.isRetry && !outcome.reason.contains("sandbox-bot-token"), "\(status): \(outcome)")
+            for isEmpty in [false, true] {
+                let server = RawServer { request, _ in
+                    RawServer.answer(isEmpty ? "" : "<html>\(request.target) is blocked</html>", status: status)
+                }
+                let outcome = await telegram.deliver(failureMessage(), through: sandbox.telegram(["api_base_url": .string(server.url)]))
+                #expect(outcome.isRetry && !outcome.reason.contains("sandbox-bot-token"), "\(status): \(outcome)")
+            }
         }
+        let busy = RawServer { _, _ in RawServer.answer("", status: 429) }
+        let rest = await telegram.deliver(failureMessage(), through: sandbox.telegram(["api_base_url": .string(busy.url)]))
+        #expect(rest.asksToWait == .seconds(30), "\(rest)")
         let echo = RawServer { request, _ in
             RawServer.answer(#"{"ok":false,"error_code":400,"description":"bad \#(request.target)"}"#, status: 400)
         }
-        let sandbox = try await ChannelSandbox()
         let outcome = await telegram.deliver(failureMessage(), through: sandbox.telegram(["api_base_url": .string(echo.url)]))
         #expect(outcome.isRefused && outcome.reason.contains("bad /bot••••/sendMessage"), "\(outcome)")
     }

@@ -78,6 +78,10 @@ import Testing
                 (["bad", "--overlap", "MAYBE"], "overlap_policy: it must be SKIP"), (["bad", "--misfire", "MAYBE"], "misfire_policy: "),
                 (["bad", "--expect-success-within", "soon"], "expect_success_within: \"soon\" is no interval"),
                 (["bad", "--expect-success-within", "-1 hour"], "expect_success_within: "),
+                (
+                    ["bad", "--expect-success-within", "9999 years"],
+                    "expect_success_within: it must be longer than nothing and at most 10 years"
+                ),
                 (["bad'; DROP TABLE job_configurations; --", "--overlap", "'"], "overlap_policy: "),
             ]
             for (arguments, words) in cases {

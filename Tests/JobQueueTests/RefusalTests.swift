@@ -30,6 +30,8 @@ import Testing
         ("overlap_policy", "name, job_type, overlap_policy", "'j', 'NOOP', 'skip'"),
         ("misfire_policy", "name, job_type, misfire_policy", "'j', 'NOOP', 'NEVER'"),
         ("expect_success_within", "name, job_type, expect_success_within", "'j', 'NOOP', '0'"),
+        ("expect_success_within", "name, job_type, expect_success_within", "'j', 'NOOP', '9999 years'"),
+        ("expect_success_within", "name, job_type, expect_success_within", "'j', 'NOOP', '10 years 1 second'"),
         ("integration_id", "name, job_type, integration_id", "'j', 'NOOP', 77"),
         ("config", "name, job_type, config", "'j', 'NOOP', '[]'"),
         ("config", "name, job_type, config", "'j', 'NOOP', 'null'"),

@@ -1,3 +1,4 @@
+import CCurl
 import Foundation
 import TestSupport
 import Testing
@@ -67,6 +68,38 @@ struct PublicNetworkTests {
         #expect(failure?.kind == .privateNetwork || mayBeUnknown, "\(failure as Any)")
         #expect(failure?.mayHaveArrived == false)
         #expect(server.connectionCount == 0)
+    }
+
+    /// A libcurl's view of an IPv4 address.
+    private func socketAddress(_ address: String) throws -> curl_sockaddr {
+        var ip = sockaddr_in()
+        ip.sin_family = sa_family_t(AF_INET)
+        try #require(inet_pton(AF_INET, address, &ip.sin_addr) == 1, "\(address)")
+        var made = curl_sockaddr()
+        made.family = AF_INET
+        made.socktype = Int32(SOCK_STREAM.rawValue)
+        made.addrlen = UInt32(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutableBytes(of: &made.addr) { to in withUnsafeBytes(of: ip) { to.copyMemory(from: $0) } }
+        return made
+    }
+
+    @Test(
+        "R72: a name with a private address beside a public one that does not answer is not refused for good; one with private ones alone is",
+        arguments: [(["10.0.0.1"], .privateNetwork), (["10.0.0.1", "8.8.8.8"], .connect), (["8.8.8.8", "10.0.0.1"], .connect)]
+            as [([String], HTTPFailure.Kind)])
+    func mixed(_ addresses: [String], _ kind: HTTPFailure.Kind) async throws {
+        let transfer = HTTPTransfer(post("http://shop.example/"), body: ResponseBody([]))
+        #expect(transfer.begin() != nil)
+        for address in addresses {
+            var tried = try socketAddress(address)
+            let socket = transfer.openSocket(&tried)
+            #expect((socket == CURL_SOCKET_BAD) == address.hasPrefix("10."), "\(address)")
+            if socket != CURL_SOCKET_BAD { close(socket) }
+        }
+        _ = transfer.finish(CURLE_COULDNT_CONNECT)
+        let outcome = await transfer.outcome.wait(onCancel: {})
+        let failure = #expect(throws: HTTPFailure.self) { try outcome.get() }
+        #expect(failure?.kind == kind)
     }
 
     @Test("A private address is connected to when the request does not mind; with a proxy it is the proxy's address that counts")

@@ -27,6 +27,7 @@ import Testing
         ("config.smtp_url", "EMAIL", #"{"from": "a@b.c", "to": ["a@b.c"]}"#),
         ("config.smtp_url", "EMAIL", #"{"smtp_url": "mail.example:25", "from": "a@b.c", "to": ["a@b.c"]}"#),
         ("config.smtp_url", "EMAIL", #"{"smtp_url": "http://mail.example", "from": "a@b.c", "to": ["a@b.c"]}"#),
+        ("config.smtp_url", "EMAIL", #"{"smtp_url": "smtp://são.example", "from": "a@b.c", "to": ["a@b.c"]}"#),
         ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"]}"#),
         ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"], "from": "Chimera <a@b.c>"}"#),
         ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"], "from": "a@b.c\r\nBcc: x@y.z"}"#),
@@ -34,18 +35,31 @@ import Testing
         ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": []}"#),
         ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c", "d"]}"#),
         ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": {"a@b.c": 1}}"#),
+        ("config.from", "EMAIL", #"{"smtp_url": "smtp://m", "to": ["a@b.c"], "from": "plantão@b.c"}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c", "joão@b.c"]}"#),
+        ("config.to", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": "a@são.example"}"#),
         ("config.starttls", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "starttls": "optional"}"#),
         ("config.starttls", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "starttls": true}"#),
         ("config.password", "EMAIL", #"{"smtp_url": "smtp://m", "from": "a@b.c", "to": ["a@b.c"], "password": 1}"#),
         ("config.url", "WEBHOOK", #"{"secret": "\#(secret)"}"#),
         ("config.url", "WEBHOOK", #"{"url": "ftp://x.example", "secret": "\#(secret)"}"#),
         ("config.url", "WEBHOOK", #"{"url": "https://x y", "secret": "\#(secret)"}"#),
+        ("config.url", "WEBHOOK", #"{"url": "https://são.example/x", "secret": "\#(secret)"}"#),
         ("config.secret", "WEBHOOK", #"{"url": "https://x.example"}"#),
         ("config.secret", "WEBHOOK", #"{"url": "https://x.example", "secret": "short"}"#),
         ("config.secret", "WEBHOOK", #"{"url": "https://x.example", "secret": ["\#(secret)", 7]}"#),
         ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": ["X: y"]}"#),
         ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X": "a\nb"}}"#),
         ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X Y": "a"}}"#),
+        ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X": "a\u0001b"}}"#),
+        ("config.headers", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X": "a\u007fb"}}"#),
+        (
+            "config.headers.Content-Type", "WEBHOOK",
+            #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X-A": "b", "Content-Type": "text/plain"}}"#
+        ),
+        ("config.headers.webhook-id", "WEBHOOK", #"{"integration": "i", "headers": {"webhook-id": "1"}}"#),
+        ("config.proxy", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "proxy": "http://proxy.example:3128"}"#),
+        ("config.proxy", "WEBHOOK", #"{"integration": "i", "proxy": "http://proxy.example:3128", "allow_private_network": false}"#),
         (
             "config.allow_private_network", "WEBHOOK",
             #"{"url": "https://x.example", "secret": "\#(secret)", "allow_private_network": "yes"}"#
@@ -72,6 +86,12 @@ import Testing
             #"{"url": "https://x.example", "secret": ["enc:v1:a:b", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "ca_file": "/x", "headers": null}"#
         ),
         ("WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret) \#(secret)"}"#),
+        (
+            "WEBHOOK",
+            #"{"url": "https://x.example", "secret": "\#(secret)", "proxy": "http://proxy.example", "allow_private_network": true}"#
+        ),
+        ("WEBHOOK", #"{"integration": "hook", "proxy": "http://proxy.example", "headers": {"X-A": "a\tb", "X-B": "enc:v1:a:b"}}"#),
+        ("EMAIL", #"{"integration": "mail", "to": ["enc:v1:a:b"], "proxy": "http://proxy.example"}"#),
     ]
 
     @Test("a bad channel is refused by the field's name when it is written and when it is changed")

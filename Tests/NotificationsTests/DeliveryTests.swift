@@ -69,6 +69,29 @@ import Testing
         }
     }
 
+    @Test("who asks for no wait at all, or a shorter one than the outbox's own, is tried again no sooner than anybody")
+    func askedForNoWait() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            try await outbox.complete(try await outbox.addJob(), as: "FAILED")
+            let answers = Answers(
+                .retry(after: .zero, reason: "429"), .retry(after: .seconds(-5), reason: "429"), .retry(after: .seconds(2), reason: "429"))
+            let sender = outbox.sender(channel, FakeTransport { _, _ in answers.next })
+            for least in [1, 4, 8] {
+                try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp()")
+                try await outbox.run("UPDATE delivery_lanes SET paused_until = NULL")
+                _ = try await sender.turn()
+                let waits = try await outbox.text(
+                    "SELECT next_attempt_at > clock_timestamp() + \(least) * interval '1 second' FROM notification_deliveries")
+                #expect(waits == "t", "\(least)")
+            }
+            // The lane rests as long as it was asked to, and one that asked for nothing failed like any other.
+            let lane = try await outbox.text(
+                "SELECT failures || ' ' || (paused_until < clock_timestamp() + interval '3 seconds') FROM delivery_lanes")
+            #expect(lane == "2 true")
+        }
+    }
+
     @Test("after 24 h a delivery ends FAILED with its last reason, by the database's clock; one that was never tried is tried once")
     func givenUp() async throws {
         try await Outbox.withDatabase { outbox in

@@ -168,4 +168,116 @@ import Testing
             #expect(try await outbox.text("SELECT status || edition || told FROM notification_deliveries") == "SENT22")
         }
     }
+
+    @Test(
+        "the message so far came to some and not to others, or its answer was lost: an end with more failures goes to all, under another id",
+        arguments: [["a@example.org"], []])
+    func endsOutstanding(_ reached: [String]) async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            let worker = try await outbox.addWorker()
+            let failure = Outbox.error("HTTP_503", "down")
+            let (_, children) = try await outbox.fanOut(try await outbox.addJob(), stores: [1, 2, 3, 4], worker: worker)
+            try await outbox.finish([children[0]], as: "FAILED", error: failure)
+            let answers = Answers(.retry(reason: "no answer", reached: reached), .sent())
+            let transport = FakeTransport(folds: true) { _, _ in answers.next }
+            let sender = outbox.sender(channel, transport)
+            _ = try await sender.turn()
+            try await outbox.finish([children[1], children[2]], as: "FAILED", error: failure)
+            try await outbox.finish([children[3]])
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            guard case .attempted = try await sender.turn() else { throw Unexpected("the end waits for the backoff of the message so far") }
+            let (first, second) = (transport.messages[0], transport.messages[1])
+            #expect(second.subject == "job falhou em 3 de 4 lojas" && second.reached == [])
+            #expect(second.messageID == first.messageID + "_2")
+            #expect(try await outbox.deliveries() == ["mail FAILURE SENT"])
+        }
+    }
+
+    @Test("the end counts no more than a message so far that is outstanding or under way: who has that one hears nothing twice")
+    func endsWithNothingNew() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            let worker = try await outbox.addWorker()
+            let failure = Outbox.error("HTTP_503", "down")
+            let job = try await outbox.addJob()
+            // Raised when one had failed; it counts two when it is sent.
+            let (_, children) = try await outbox.fanOut(job, stores: [1, 2, 3], worker: worker)
+            for child in children[...1] { try await outbox.finish([child], as: "FAILED", error: failure) }
+            let answers = Answers(.retry(reason: "b is busy", reached: ["a@example.org"]), .sent())
+            let transport = FakeTransport(folds: true) { _, _ in answers.next }
+            let sender = outbox.sender(channel, transport)
+            _ = try await sender.turn()
+            try await outbox.finish([children[2]])
+            try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp()")
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            _ = try await sender.turn()
+            #expect(transport.messages.map(\.reached) == [[], ["a@example.org"]])
+            #expect(Set(transport.messages.map(\.messageID)).count == 1)
+
+            let (_, others) = try await outbox.fanOut(job, stores: [1, 2, 3], worker: worker)
+            for child in others[...1] { try await outbox.finish([child], as: "FAILED", error: failure) }
+            let ending = FakeTransport(folds: true) { _, _ in
+                _ = try? await outbox.finish([others[2]])
+                return .sent()
+            }
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            _ = try await outbox.sender(channel, ending).turn()
+            #expect(ending.messages.count == 1)
+            #expect(try await outbox.deliveries() == ["mail FAILURE SENT", "mail FAILURE SENT"])
+        }
+    }
+
+    @Test("the parent ends while its message so far is under way: who that one reached is not taken for one who has heard the end")
+    func reachedBeforeTheEnd() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            let worker = try await outbox.addWorker()
+            let (_, children) = try await outbox.fanOut(try await outbox.addJob(), stores: [1, 2], worker: worker)
+            try await outbox.finish([children[0]], as: "FAILED", error: Outbox.error("X", "x"))
+            let transport = FakeTransport(folds: true) { message, _ in
+                guard message.messageID.hasSuffix("_2") else {
+                    _ = try? await outbox.finish([children[1]], as: "FAILED", error: Outbox.error("X", "x"))
+                    await message.remember("a@example.org")
+                    return .retry(reason: "b is busy", reached: ["a@example.org"])
+                }
+                return .sent()
+            }
+            let sender = outbox.sender(channel, transport)
+            _ = try await sender.turn()
+            #expect(try await outbox.text("SELECT status || edition || reached::text FROM notification_deliveries") == "PENDING2{}")
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            _ = try await sender.turn()
+            #expect(transport.messages.map(\.reached) == [[], []])
+            #expect(try await outbox.deliveries() == ["mail FAILURE SENT"])
+        }
+    }
+
+    @Test(
+        "the message so far failed for good and its channel is mended: the end is told, also when nothing more failed, for 24 h from then")
+    func endsAfterRefusal() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            let worker = try await outbox.addWorker()
+            let answers = Answers(.switchedOff(reason: "403"), .sent())
+            let transport = FakeTransport { _, _ in answers.next }
+            let (_, tried) = try await outbox.fanOut(job, stores: [1, 2], worker: worker)
+            let (_, untried) = try await outbox.fanOut(job, stores: [3, 4], worker: worker)
+            for child in [tried[0], untried[0]] { try await outbox.finish([child], as: "FAILED", error: Outbox.error("X", "x")) }
+            _ = try await outbox.sender(channel, transport).turn()
+            try await outbox.loop([:]).giveUp()
+            #expect(try await outbox.deliveries() == ["channel FAILURE FAILED", "channel FAILURE FAILED"])
+            try await outbox.run("UPDATE notification_channels SET active = true")
+            try await outbox.run("UPDATE notification_deliveries SET created_at = created_at - interval '2 days'")
+            try await outbox.finish([tried[1], untried[1]])
+            #expect(try await outbox.deliveries() == ["channel FAILURE PENDING", "channel FAILURE PENDING"])
+            #expect(
+                try await outbox.number("SELECT count(*) FROM notification_deliveries AS d WHERE raised_at(d) > now() - interval '1 day'")
+                    == 2)
+            for _ in 1...2 { _ = try await outbox.sender(channel, transport).turn() }
+            #expect(transport.messages.dropFirst().map(\.subject) == Array(repeating: "job falhou em 1 de 2 lojas", count: 2))
+            #expect(try await outbox.deliveries() == ["channel FAILURE SENT", "channel FAILURE SENT"])
+        }
+    }
 }

@@ -143,15 +143,17 @@ struct GoldenCase: Sendable {
     ]
 
     private static let lateness: [GoldenCase] = [
-        ("LATE-no-worker", true, ("PENDING")), ("LATE-no-scheduler", true, nil), ("LATE-running", true, "RUNNING"),
-        ("LATE-no-pattern", false, nil),
-    ].map { name, isScheduled, status in
+        ("LATE-no-worker", true, "PENDING", "ENQUEUED"), ("LATE-no-scheduler", true, nil, nil),
+        ("LATE-running", true, "RUNNING", "ENQUEUED"), ("LATE-no-pattern", false, nil, nil),
+        ("LATE-overlap", true, nil, "SKIPPED_OVERLAP"), ("LATE-misfire", true, nil, "SKIPPED_MISFIRE"),
+        ("LATE-paused", true, nil, "SKIPPED_PAUSED"),
+    ].map { name, isScheduled, status, tickOutcome in
         single(
             name, .late,
             .lateness(
                 LatenessFacts(
                     job: isScheduled ? sync : custom, dueAt: due, dueWallTime: WallTime("2026-07-27 05:00"), expectedWithin: .seconds(5400),
-                    isScheduled: isScheduled, execution: status.map { (id: id, status: $0) })))
+                    isScheduled: isScheduled, tickOutcome: tickOutcome, execution: status.map { (id: id, status: $0) })))
     }
 
     static let all: [GoldenCase] =
@@ -200,6 +202,15 @@ struct GoldenCase: Sendable {
                     counts: {
                         $0.stores = .init(total: 1, succeeded: 1, skipped: 0, failed: 0)
                         $0.products = .init(fetched: 1, accepted: 1, rejected: 0, uploaded: 1, verified: 0)
+                    })),
+            single(
+                "WARNING-empty-and-unverified", .warning,
+                execution(
+                    sync, "SUCCESS", seconds: 240, severity: "warning",
+                    counts: {
+                        $0.stores = .init(total: 500, succeeded: 499, skipped: 1, failed: 0)
+                        $0.products = .init(
+                            fetched: 2_400_000, accepted: 2_290_000, rejected: 110_000, uploaded: 2_290_000, verified: 894_300)
                     })),
             single(
                 "RECOVERY", .recovery,

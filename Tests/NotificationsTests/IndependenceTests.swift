@@ -23,6 +23,69 @@ import Testing
         #expect(ContinuousClock.now - asked < .seconds(15))
     }
 
+    /// A loop with a pool of its own, whose database can be taken away.
+    private func loop(_ outbox: Outbox, through proxy: TCPProxy, _ transport: FakeTransport) throws -> (DeliveryLoop, PostgresPool) {
+        let url = outbox.database.url.replacing(#/:\d+\//#, with: ":\(proxy.port)/")
+        let pool = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 3)
+        let loop = DeliveryLoop(
+            pool: pool, transports: [.webhook: transport], directory: ChannelDirectory(pool: pool) { nil }, language: .portuguese)
+        return (loop, pool)
+    }
+
+    @Test("R13: told to leave while the database is away, the loop ends with its grace, whatever it could not record")
+    func leavesUnrecorded() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            for _ in 1...2 { try await outbox.complete(job, as: "FAILED") }
+            let port = try #require(Int(outbox.database.url.firstMatch(of: #/:(\d+)\//#)?.output.1 ?? ""))
+            let proxy = try TCPProxy(to: port)
+            let shutdown = ShutdownSignal()
+            let answers = Answers(.sent(), .retry(reason: "no answer"))
+            let entered = Mutex(0)
+            let transport = FakeTransport { _, _ in
+                entered.withLock { $0 += 1 }
+                while entered.withLock({ $0 }) < 2, !Task.isCancelled { _ = await Wakeup().wait(upTo: .milliseconds(20)) }
+                proxy.set(.refuse)
+                proxy.cutAll()
+                shutdown.request(grace: .milliseconds(10))
+                return answers.next
+            }
+            let (loop, pool) = try loop(outbox, through: proxy, transport)
+            await loop.run(until: shutdown)
+            // It did not stay until others may take the messages.
+            let held = try await outbox.number(
+                """
+                SELECT count(*) FROM notification_deliveries
+                WHERE status = 'PENDING' AND attempts = 1 AND next_attempt_at > clock_timestamp()
+                """)
+            #expect(held == 2)
+            proxy.set(.forward)
+            await pool.close()
+        }
+    }
+
+    @Test("R13: what was sent as the grace ended is recorded, for it would be sent again; what was not sent is not")
+    func recordsAtTheEnd() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            for _ in 1...2 { try await outbox.complete(job, as: "FAILED") }
+            let answers = Answers(.sent(), .retry(reason: "no answer"))
+            let transport = FakeTransport { _, _ in
+                while !Task.isCancelled { _ = await Wakeup().wait(upTo: .milliseconds(20)) }
+                return answers.next
+            }
+            let shutdown = ShutdownSignal()
+            let running = Task { await outbox.loop([.webhook: transport]).run(until: shutdown) }
+            try await eventually("both are under way") { transport.messages.count == 2 }
+            shutdown.request(grace: .milliseconds(10))
+            await running.value
+            #expect(
+                try await outbox.texts("SELECT status || attempts FROM notification_deliveries ORDER BY status") == ["PENDING1", "SENT1"])
+        }
+    }
+
     @Test("R74: channels that hang or fail for a day neither delay nor fail a job; their deliveries end FAILED after 24 h")
     func deadChannels() async throws {
         try await Outbox.withDatabase { outbox in
@@ -67,6 +130,23 @@ import Testing
                 "UPDATE notification_deliveries SET created_at = created_at - interval '24 hours', next_attempt_at = clock_timestamp()")
             #expect(try await outbox.loop([:]).giveUp() == 16)
             #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'FAILED'") == 16)
+        }
+    }
+
+    @Test("one job that cannot be judged for LATE does not keep deliveries from being given up")
+    func failingLooks() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            try await outbox.complete(job, as: "FAILED")
+            try await outbox.run("UPDATE notification_channels SET active = false WHERE id = \(channel)")
+            // No INSERT takes this one.
+            try await outbox.run("ALTER TABLE job_configurations DROP CONSTRAINT job_configurations_expect_success_within_check")
+            try await outbox.run("UPDATE job_configurations SET cron_pattern = '* * * * *', expect_success_within = '9999 years'")
+            await #expect(throws: PostgresError.self) { try await LateWatch(pool: outbox.pool).runOnce() }
+            try await outbox.delivering(outbox.loop([:])) {
+                try await eventually("it is given up") { try await outbox.deliveries() == ["channel FAILURE FAILED"] }
+            }
         }
     }
 

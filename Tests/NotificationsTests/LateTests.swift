@@ -108,6 +108,27 @@ import Testing
         }
     }
 
+    @Test("a due time without an execution says why: the run before had not ended, or nobody made one")
+    func reasons() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("sync", "cron_pattern = '0 0 1 1 *', expect_success_within = '30 minutes'")
+            let watch = LateWatch(pool: outbox.pool)
+            try await watch.runOnce()
+            try await addTick(outbox, job, minutesAgo: 90, outcome: "SKIPPED_OVERLAP")
+            try await addTick(outbox, job, minutesAgo: 80)
+            try await watchSince(outbox, hours: 2)
+            #expect(try await watch.runOnce() == 2)
+            let transport = FakeTransport()
+            for _ in 1...2 { _ = try await outbox.sender(channel, transport).turn() }
+            #expect(
+                transport.messages.map { $0.text.plain.split(separator: "\n")[2] } == [
+                    "Nenhuma execução foi criada: a anterior não tinha terminado.",
+                    "Nenhuma execução foi criada; veja se há um scheduler ativo.",
+                ])
+        }
+    }
+
     @Test("R54: all workers down: a scheduler raises it and delivers it")
     func withoutWorkers() async throws {
         try await Outbox.withDatabase { outbox in

@@ -56,6 +56,15 @@ struct RPLoginTests {
         #expect(failure.message.contains("token_response_field"))
     }
 
+    @Test(
+        "An answer that is not JSON is not quoted: its token may stand anywhere",
+        arguments: [#"{"response":{"status":"ok","jwt":"geheim-7"}"#, "geheim-7", #"{"response":{"bilhete":"geheim-7",}}"#])
+    func notQuoted(body: String) throws {
+        let failure = try #require(try failure(body))
+        #expect(failure.code == "NOT_JSON" && !failure.isRetryable)
+        #expect(failure.message.hasSuffix("the answer (200) is not JSON.") && !failure.message.contains("geheim"), "\(failure.message)")
+    }
+
     @Test("A wrong password, a 500 with `error`, is permanent and shows what the partner says without its stack trace")
     func wrongPassword() throws {
         let body = #"{"error":"Não foi possível autenticar o usuário","stackTrace":"br.com.secret"}"#

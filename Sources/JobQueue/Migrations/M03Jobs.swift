@@ -22,7 +22,9 @@ extension Migration {
               max_concurrency int CONSTRAINT job_configurations_max_concurrency_check CHECK (max_concurrency >= 1),
               overlap_policy text NOT NULL DEFAULT 'SKIP' CONSTRAINT job_configurations_overlap_policy_check CHECK (overlap_policy IN ('SKIP', 'QUEUE', 'ALLOW', 'REPLACE')),
               misfire_policy text NOT NULL DEFAULT 'RUN_ONCE' CONSTRAINT job_configurations_misfire_policy_check CHECK (misfire_policy IN ('RUN_ONCE', 'RUN_ALL', 'SKIP')),
-              expect_success_within interval CONSTRAINT job_configurations_expect_success_within_check CHECK (expect_success_within > interval '0'),
+              -- A span that leads out of what a timestamp holds would fail the look at all jobs.
+              expect_success_within interval CONSTRAINT job_configurations_expect_success_within_check
+                CHECK (expect_success_within > interval '0' AND expect_success_within <= interval '10 years'),
               problem text,
               created_at timestamptz NOT NULL DEFAULT now(),
               updated_at timestamptz NOT NULL DEFAULT now(),

@@ -25,8 +25,8 @@ enum TelegramAnswer: Sendable, Equatable {
             self = .sent
             return
         }
-        guard document?["ok"]?.boolValue == false || response.body.count == 0 else {
-            // Somebody on the way has answered: a proxy, a portal. That says nothing about the token.
+        guard document?["ok"]?.boolValue == false || (response.body.count == 0 && [420, 429].contains(response.status)) else {
+            // Somebody on the way has answered: a proxy, a portal. That says nothing about the token; that it asks for a rest may be believed.
             let isForGood = (400..<500).contains(response.status) && ![401, 403, 404, 407, 408, 425, 429].contains(response.status)
             self = .failed("\(response.status) with an answer that is not Telegram's", isForGood: isForGood)
             return

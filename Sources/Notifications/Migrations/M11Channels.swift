@@ -41,8 +41,8 @@ extension Migration {
             WHEN 'WEBHOOK' THEN ARRAY['url', 'secret', 'headers', 'allow_private_network'] END;
           required text[] := CASE type WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id'] WHEN 'EMAIL' THEN ARRAY['smtp_url', 'from', 'to']
             WHEN 'WEBHOOK' THEN ARRAY['url', 'secret'] END;
-          web_address text := '^https?://[^/?#[:space:]]+[!-~]*$';
-          mail_address text := '^[^][[:space:]@<>(),;:\\"]{1,64}@[^][[:space:]@<>(),;:\\"]{1,189}$';
+          web_address text := '^https?://(?=[^/?#])[!-~]+$';
+          mail_address text := '^(?=[!-~]+$)[^][@<>(),;:\\"]{1,64}@[^][@<>(),;:\\"]{1,189}$';
           field text;
         BEGIN
           IF type IS NULL OR type NOT IN ('TELEGRAM', 'EMAIL', 'WEBHOOK') THEN
@@ -69,18 +69,27 @@ extension Migration {
           END IF;
           PERFORM check_channel_text(config, 'parse_mode', '^(HTML|html|)$', 'must be HTML');
           PERFORM check_channel_text(config, 'api_base_url', web_address, 'must be an address such as https://api.telegram.org');
-          PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://[^/?#[:space:]]+[!-~]*)$', 'must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
+          PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://(?=[^/?#])[!-~]+)$', 'must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
           PERFORM check_channel_text(config, 'starttls', '^(required|none)$', 'must be "required" or "none"');
-          PERFORM check_channel_text(config, 'from', mail_address, 'must be a bare address of the form name@host');
-          PERFORM check_channel_texts(config, 'to', mail_address, 'must be a list of bare addresses of the form name@host');
+          PERFORM check_channel_text(config, 'from', mail_address, 'must be a bare address of the form name@host, in ASCII');
+          PERFORM check_channel_texts(config, 'to', mail_address, 'must be a list of bare addresses of the form name@host, in ASCII');
           PERFORM check_channel_text(config, 'url', web_address, 'must be an address such as https://example.com/path');
           PERFORM check_channel_texts(config, 'secret', '^((whsec_)?[A-Za-z0-9+/]{32,88}={0,2}( |$))+$', 'must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
           IF jsonb_typeof(config -> 'headers') NOT IN ('object', 'null') OR EXISTS (
               SELECT FROM jsonb_each(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS h(name, value)
-              WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\r\n]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
-            PERFORM refuse_channel('headers', 'must be an object of texts without line breaks, such as {"X-Team": "ops"}');
+              WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\u0001-\u0008\u000A-\u001F\u007F]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
+            PERFORM refuse_channel('headers', 'must be an object of texts without line breaks and other control characters, such as {"X-Team": "ops"}');
           ELSIF jsonb_typeof(config -> 'allow_private_network') NOT IN ('boolean', 'null') THEN
             PERFORM refuse_channel('allow_private_network', 'must be true or false');
+          END IF;
+          SELECT k INTO field FROM jsonb_object_keys(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS k
+          WHERE lower(k) IN ('webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'content-length', 'transfer-encoding', 'host', 'connection', 'expect')
+          ORDER BY k LIMIT 1;
+          IF FOUND THEN
+            PERFORM refuse_channel('headers.' || field, 'is set by chimera itself; leave it out');
+          ELSIF type = 'WEBHOOK' AND config ->> 'proxy' <> '' AND coalesce(config -> 'allow_private_network',
+              to_jsonb(coalesce(config ->> 'integration', '') <> '')) <> 'true' THEN
+            PERFORM refuse_channel('proxy', 'hides which address is meant; it needs "allow_private_network": true');
           END IF;
         END $$;
 

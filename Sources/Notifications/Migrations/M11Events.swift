@@ -98,14 +98,13 @@ extension Migration {
             AND e.parent_id IS NULL AND e.status <> 'CANCELLED' AND t.event IS NOT NULL
           ORDER BY e.id, c.channel_id
           ON CONFLICT (execution_id, channel_id, event) WHERE event <> 'LATE' DO UPDATE SET
-            failures = excluded.failures,
-            status = CASE WHEN d.status = 'SENT' THEN 'PENDING' ELSE d.status END,
-            edition = d.edition + (d.status = 'SENT')::int,
-            raised_again_at = CASE WHEN d.status = 'SENT' THEN clock_timestamp() ELSE d.raised_again_at END,
-            next_attempt_at = CASE WHEN d.status = 'SENT' THEN clock_timestamp() ELSE d.next_attempt_at END,
-            sent_at = CASE WHEN d.status = 'SENT' THEN NULL ELSE d.sent_at END,
-            reached = CASE WHEN d.status = 'SENT' THEN '{}' ELSE d.reached END
-          WHERE excluded.failures > d.told;   -- told "so far" already: again only when more failed
+            failures = excluded.failures, status = 'PENDING', sent_at = NULL, reached = '{}', claim = nextval('delivery_claim'),
+            edition = d.edition + (d.attempts > 0)::int,
+            raised_again_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.raised_again_at END,
+            next_attempt_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.next_attempt_at END
+          -- After a message "so far", whoever has it, only when more failed: to all, under another id, and the attempt under way is fenced off.
+          -- One that failed for good told nobody: its channel may be mended.
+          WHERE excluded.failures > d.told AND (d.status <> 'PENDING' OR excluded.failures > d.failures);
 
           INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event, failures)
           SELECT c.channel_id, p.id, p.job_config_id, 'FAILURE', 1

@@ -49,7 +49,7 @@ extension Migration {
               created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
               edition int NOT NULL DEFAULT 1,       -- grows when the same event is told again because more failed
               raised_again_at timestamptz,          -- of the newest edition after the first
-              failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told
+              failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told, or that a message under way counts
               told int NOT NULL DEFAULT 0,          -- and that were told
               reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
               claim bigint NOT NULL DEFAULT 0       -- fences the attempt under way

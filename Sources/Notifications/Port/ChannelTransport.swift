@@ -42,8 +42,8 @@ package struct SendingLane: Sendable, Hashable {
 package enum DeliveryOutcome: Sendable, Equatable {
     /// The other side took it. `note`: what went wrong for some recipients for good, while others have it.
     case sent(note: String? = nil)
-    /// It may succeed later. `after`: the other side asked to wait so long, and the whole lane waits (a 429's `retry_after`); nil: the
-    /// outbox's own backoff. `reached`: recipients that have the message already; they come back in `NotificationMessage.reached`.
+    /// It may succeed later, after the outbox's own backoff at least. `after`: the other side asked to wait so long (a 429's `retry_after`), and
+    /// the whole lane waits. `reached`: recipients that have the message already; they come back in `NotificationMessage.reached`.
     case retry(after: Duration? = nil, reason: String, reached: [String] = [])
     /// This message fails for good; the channel goes on with others.
     case refused(reason: String)

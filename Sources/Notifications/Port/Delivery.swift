@@ -230,19 +230,22 @@ package struct LatenessFacts: Sendable {
     package let expectedWithin: Duration
     /// Whether the job has a cron pattern.
     package let isScheduled: Bool
+    /// What the scheduler made of the due time, as `schedule_ticks.outcome` spells it; nil: it has not looked.
+    package let tickOutcome: String?
     /// The execution that stands for the due time, or the newest one: its id and status.
     package let execution: (id: String, status: String)?
 
     /// Takes the facts.
     package init(
         job: JobFacts, dueAt: Date, dueWallTime: WallTime?, expectedWithin: Duration, isScheduled: Bool,
-        execution: (id: String, status: String)?
+        tickOutcome: String? = nil, execution: (id: String, status: String)?
     ) {
         self.job = job
         self.dueAt = dueAt
         self.dueWallTime = dueWallTime
         self.expectedWithin = expectedWithin
         self.isScheduled = isScheduled
+        self.tickOutcome = tickOutcome
         self.execution = execution
     }
 }

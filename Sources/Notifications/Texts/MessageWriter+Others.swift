@@ -24,9 +24,7 @@ extension MessageWriter {
 
     private func state(of facts: LatenessFacts) -> String {
         switch facts.execution?.status {
-        case nil:
-            language.of(
-                "Nenhuma execução foi criada; veja se há um scheduler ativo.", "No execution was made; see whether a scheduler runs.")
+        case nil: unmade(facts)
         case "PENDING":
             language.of(
                 "A execução ainda não começou; veja se há workers ativos e livres.",
@@ -35,6 +33,23 @@ extension MessageWriter {
         case "SUCCESS": language.of("A execução terminou bem, mas tarde.", "Its execution succeeded, but late.")
         case "CANCELLED": language.of("A execução foi cancelada.", "Its execution was cancelled.")
         default: language.of("A execução falhou.", "Its execution failed.")
+        }
+    }
+
+    private func unmade(_ facts: LatenessFacts) -> String {
+        switch facts.tickOutcome {
+        case "SKIPPED_OVERLAP":
+            language.of(
+                "Nenhuma execução foi criada: a anterior não tinha terminado.", "No execution was made: the one before had not ended.")
+        case "SKIPPED_MISFIRE":
+            language.of(
+                "Nenhuma execução foi criada: no horário não havia scheduler ativo, e a misfire_policy do job não o recupera.",
+                "No execution was made: no scheduler ran at that time, and the job's misfire_policy does not make up for it.")
+        // It was late before it was paused, and a scheduler came to it afterwards.
+        case "SKIPPED_PAUSED": language.of("Nenhuma execução foi criada: o job foi pausado.", "No execution was made: the job was paused.")
+        default:
+            language.of(
+                "Nenhuma execução foi criada; veja se há um scheduler ativo.", "No execution was made; see whether a scheduler runs.")
         }
     }
 

@@ -85,32 +85,41 @@ package struct MessageWriter: Sendable {
         }
     }
 
-    /// What a severity is about: differences, else empty stores, else it is only named.
+    /// What a severity is about: differences, else no stores at all, else whatever asks for a look; where nothing is known it is only named.
     private func alarm(_ facts: ExecutionFacts) -> String {
-        let differences = facts.counts.differences.values.reduce(0, +)
+        let counts = facts.counts
+        let differences = counts.differences.values.reduce(0, +)
         if differences > 0 {
             let count = language.count(
                 differences, ("diferença entre ERP e clube", "difference between ERP and club"),
                 ("diferenças entre ERP e clube", "differences between ERP and club"))
             return facts.severity == "critical" ? count + language.of(" (crítico)", " (critical)") : count
         }
-        if let stores = facts.counts.stores {
-            if stores.total == 0 { return language.of("nenhuma loja ativa", "no active store") }
-            if stores.skipped > 0 {
-                return language.count(
+        if counts.stores?.total == 0 { return language.of("nenhuma loja ativa", "no active store") }
+        var reasons: [String] = []
+        if let stores = counts.stores, stores.skipped > 0 {
+            reasons.append(
+                language.count(
                     stores.skipped, ("loja sem produtos de clube", "store without club products"),
-                    ("lojas sem produtos de clube", "stores without club products"))
-            }
+                    ("lojas sem produtos de clube", "stores without club products")))
         }
-        if facts.counts.keptPartitions > 0 {
-            return language.count(
-                facts.counts.keptPartitions, ("partição em uso, não removida", "partition in use that was kept"),
-                ("partições em uso, não removidas", "partitions in use that were kept"))
+        if counts.keptPartitions > 0 {
+            reasons.append(
+                language.count(
+                    counts.keptPartitions, ("partição em uso, não removida", "partition in use that was kept"),
+                    ("partições em uso, não removidas", "partitions in use that were kept")))
         }
-        if let products = facts.counts.products, products.uploaded > products.verified {
-            return language.of("campanha enviada, mas não conferida", "a campaign that was sent but not verified")
-        }
+        if let unverified = unverified(counts) { reasons.append(unverified) }
+        if !reasons.isEmpty { return reasons.joined(separator: language.of(" e ", " and ")) }
         return facts.severity == "critical" ? language.of("alerta crítico", "a critical warning") : language.of("alerta", "a warning")
+    }
+
+    /// Products that the club took and that its listing did not show, those of stores that succeeded all the same included; nil: none.
+    private func unverified(_ counts: ExecutionCounts) -> String? {
+        guard let products = counts.products, products.uploaded > products.verified else { return nil }
+        return language.count(
+            products.uploaded - products.verified, ("produto enviado, mas não conferido", "product sent but not verified"),
+            ("produtos enviados, mas não conferidos", "products sent but not verified"))
     }
 
     /// When it was due, or began, and how long it took.
@@ -156,6 +165,8 @@ package struct MessageWriter: Sendable {
             }
             lines.append(line)
         }
+        // Every other headline says it.
+        if event == .failure, let unverified = unverified(counts) { lines.append(unverified) }
         let differences = counts.differences.filter { $0.value > 0 }.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         if event == .failure, !differences.isEmpty {
             lines.append(language.of("Nas lojas comparadas:", "In the stores that were compared:"))

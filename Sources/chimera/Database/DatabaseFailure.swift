@@ -88,7 +88,8 @@ private enum Constraints {
         "job_configurations_max_concurrency_check": "max_concurrency: it must be 1 or more; --no-max-concurrency lifts the limit",
         "job_configurations_overlap_policy_check": "overlap_policy: it must be SKIP, QUEUE, ALLOW or REPLACE",
         "job_configurations_misfire_policy_check": "misfire_policy: it must be RUN_ONCE, RUN_ALL or SKIP",
-        "job_configurations_expect_success_within_check": "expect_success_within: it must be longer than nothing, such as '50 minutes'",
+        "job_configurations_expect_success_within_check":
+            "expect_success_within: it must be longer than nothing and at most 10 years, such as '50 minutes'",
         "notification_channels_name": "name: another channel has this name",
         "notification_channels_name_check": name,
         "notification_channels_type_check": "type: it must be TELEGRAM, EMAIL or WEBHOOK",
