@@ -112,14 +112,14 @@ struct QueueModel: Sendable {
     }
 
     /// Gated rows that limits, pauses and store locks let through.
-    private func admitted(_ batch: Int, _ now: Int64) -> [Row] {
+    private func admitted(_ batch: Int, _ now: Int64, except held: Int?) -> [Row] {
         let runs = rows.values.filter { $0.status == "RUNNING" && $0.worker != nil && $0.isGated }
         var ofJob = Dictionary(grouping: runs, by: \.job).mapValues(\.count)
         var ofPartner: [Int: Int] = [:]
         for run in runs { for partner in Set([run.source, run.target]) { ofPartner[partner, default: 0] += 1 } }
         var stores = Set(runs.compactMap { run in run.store.map { [run.target, $0] } })
         var admitted: [Row] = []
-        for row in due(now, gated: true) where admitted.count < batch && jobs[row.job]?.isPaused == false {
+        for row in due(now, gated: true) where admitted.count < batch && row.key != held && jobs[row.job]?.isPaused == false {
             let partners = Set([row.source, row.target])
             if let store = row.store, stores.contains([row.target, store]) { continue }
             if let limit = jobs[row.job]?.limit, ofJob[row.job, default: 0] >= limit { continue }
@@ -135,7 +135,7 @@ struct QueueModel: Sendable {
     /// Gives the keys in order. `held`: a row that another session has locked.
     mutating func claim(by process: Int, batch: Int, now: Int64, held: Int?) -> [Int] {
         guard holdsLease[process] else { return [] }
-        let gated = admitted(batch, now).filter { $0.key != held }
+        let gated = admitted(batch, now, except: held)
         let open = due(now, gated: false).filter { !isClosed($0.job) && $0.key != held }.prefix(batch)
         let taken = (gated + open).sorted { ($0.priority, $0.dueAt, $0.id) < ($1.priority, $1.dueAt, $1.id) }.prefix(batch).map(\.key)
         for key in taken {
