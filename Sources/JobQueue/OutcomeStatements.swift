@@ -1,12 +1,30 @@
 import Postgres
 import Runtime
+import Synchronization
+
+/// The runs of which nothing could be written, for a reason that passes.
+struct Unwritable: Sendable {
+    /// Somebody keeps their rows locked.
+    var locked: Set<ExecutionID> = []
+    /// Their day's table is not there, and cannot be made.
+    var withoutDay: Set<ExecutionID> = []
+
+    mutating func formUnion(_ other: Unwritable) {
+        locked.formUnion(other.locked)
+        withoutDay.formUnion(other.withoutDay)
+    }
+}
 
 /// What became of runs, as statements: many in one, and each by itself when the database refuses them together.
-struct OutcomeStatements: Sendable {
+final class OutcomeStatements: Sendable {
+    /// Making the day's tables is not tried again sooner: where it does not help, an operator has to.
+    private static let partitionInterval: Duration = .seconds(4)
+
     let pool: PostgresPool
     let lockedParents: LockedParents
     /// Whether this worker claims no more: then others are told of the places that its runs leave.
     let isLeaving: @Sendable () -> Bool
+    private let madePartitionsAt = Mutex<Duration?>(nil)
     private let logger = Logger(label: "outcomes")
 
     init(pool: PostgresPool, lockedParents: LockedParents, isLeaving: @escaping @Sendable () -> Bool) {
@@ -26,8 +44,8 @@ struct OutcomeStatements: Sendable {
         QueueStatements.finish(ends, locks, wakesOthers: isLeaving())
     }
 
-    /// Gives the runs whose rows somebody keeps locked: nothing was written of those.
-    func write(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)], skipsLocked: Bool = false) async throws -> Set<ExecutionID> {
+    /// Gives the runs of which nothing was written.
+    func write(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)], skipsLocked: Bool = false) async throws -> Unwritable {
         var ends: [FinishedRun] = []
         var returns: [ReturnedRun] = []
         var plans: [PlannedRun] = []
@@ -47,22 +65,22 @@ struct OutcomeStatements: Sendable {
             }
         }
         // Sorted by id: two writers that meet the same rows lock them in the same order.
-        var locked = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, finish, skipsLocked) { end, error in
+        var unwritable = try await writeAll(ends.sorted { $0.run.id < $1.run.id }, finish, skipsLocked) { end, error in
             Self.refused(end.run, error)
         }
-        locked.formUnion(
+        unwritable.formUnion(
             try await writeAll(returns.sorted { $0.run.id < $1.run.id }, QueueStatements.giveBack, skipsLocked) { returned, _ in
                 ReturnedRun(run: returned.run, attemptOutcome: returned.attemptOutcome, error: "{}", delay: returned.delay)
             })
         for plan in plans {
             do {
-                locked.formUnion(try await execute([plan], Self.fanOut, skipsLocked))
+                unwritable.formUnion(try await execute([plan], Self.fanOut, skipsLocked))
             } catch let error as PostgresError where error.refusesRows {
-                locked.formUnion(
+                unwritable.formUnion(
                     try await writeAll([Self.refused(plan.run, error)], finish, skipsLocked) { end, _ in end })
             }
         }
-        return locked
+        return unwritable
     }
 
     private static func fanOut(_ plans: [PlannedRun], _ locks: RowLocks) -> SQL {
@@ -76,22 +94,22 @@ struct OutcomeStatements: Sendable {
     }
 
     /// One statement for all; when the database refuses it, one for each, so that a single bad row never stops the rest (R08). Gives the runs
-    /// whose rows are locked.
+    /// of which nothing was written.
     private func writeAll<Item: RunEnd>(
         _ items: [Item], _ statement: ([Item], RowLocks) -> SQL, _ skipsLocked: Bool,
         instead: (Item, PostgresError) -> Item
-    ) async throws -> Set<ExecutionID> {
-        guard !items.isEmpty else { return [] }
+    ) async throws -> Unwritable {
+        guard !items.isEmpty else { return Unwritable() }
         do {
             return try await execute(items, statement, skipsLocked)
         } catch let error as PostgresError where (error.refusesRows || error.isMissingPartition) && items.count > 1 {
-            var locked: Set<ExecutionID> = []
-            for item in items { locked.formUnion(try await writeAll([item], statement, skipsLocked, instead: instead)) }
-            return locked
+            var unwritable = Unwritable()
+            for item in items { unwritable.formUnion(try await writeAll([item], statement, skipsLocked, instead: instead)) }
+            return unwritable
         } catch let error as PostgresError where error.isMissingPartition {
-            // Its day's table cannot be made. It waits apart, for an operator mends that.
-            logger.warning("the end of a run waits for its day's table", ["error": "\(error)"])
-            return [items[0].run.id]
+            // Said once: it is tried again like what is locked.
+            if !skipsLocked { logger.warning("the end of a run waits for its day's table", ["error": "\(error)"]) }
+            return Unwritable(withoutDay: [items[0].run.id])
         } catch let error as PostgresError where error.refusesRows {
             logger.error("PostgreSQL refused the end of a run", ["error": "\(error)"])
             do {
@@ -99,7 +117,7 @@ struct OutcomeStatements: Sendable {
             } catch let error as PostgresError where error.refusesRows {
                 // Its row stays as it is and is given back when this worker looks for rows that it does not know.
                 logger.error("PostgreSQL refuses every end of a run", ["error": "\(error)"])
-                return []
+                return Unwritable()
             }
         }
     }
@@ -107,23 +125,23 @@ struct OutcomeStatements: Sendable {
     /// All in one statement. When that waited too long for a lock, those that nobody has locked; gives the others.
     private func execute<Item: RunEnd>(
         _ items: [Item], _ statement: ([Item], RowLocks) -> SQL, _ skipsLocked: Bool
-    ) async throws -> Set<ExecutionID> {
+    ) async throws -> Unwritable {
         do {
             guard skipsLocked else {
                 try await repeatingConflicts { _ = try await self.pool.query(statement(items, .waitsShortly)) }
-                return []
+                return Unwritable()
             }
-            return try await executeUnlocked(items, statement)
+            return Unwritable(locked: try await executeUnlocked(items, statement))
         } catch let error as PostgresError where error.isLockTimeout {
             if !skipsLocked {
                 logger.warning("the ends of runs wait for a lock; those that nobody has locked are written", ["runs": "\(items.count)"])
                 return try await execute(items, statement, true)
             }
             // Not their rows, but what one of them has to write elsewhere is locked: each by itself, so that it alone waits.
-            guard items.count > 1 else { return [items[0].run.id] }
-            var locked: Set<ExecutionID> = []
-            for item in items { locked.formUnion(try await execute([item], statement, true)) }
-            return locked
+            guard items.count > 1 else { return Unwritable(locked: [items[0].run.id]) }
+            var unwritable = Unwritable()
+            for item in items { unwritable.formUnion(try await execute([item], statement, true)) }
+            return unwritable
         }
     }
 
@@ -149,16 +167,23 @@ struct OutcomeStatements: Sendable {
     /// Repeats a statement after a deadlock or a serialisation failure, and after making the day's partition when it was missing.
     func repeatingConflicts(_ body: () async throws -> Void) async throws {
         var tries = 0
-        var madePartitions = false
         while true {
             do {
                 return try await body()
             } catch let error as PostgresError where tries < 5 && error.isRetryableTransaction {
                 tries += 1
-            } catch let error as PostgresError where !madePartitions && error.isMissingPartition {
-                madePartitions = true
+            } catch let error as PostgresError where error.isMissingPartition && mayMakePartitions() {
                 _ = try await pool.query(QueueStatements.createPartitions)
             }
+        }
+    }
+
+    private func mayMakePartitions() -> Bool {
+        let now = MonotonicClock.now()
+        return madePartitionsAt.withLock { last in
+            if let last, now - last < Self.partitionInterval { return false }
+            last = now
+            return true
         }
     }
 }

@@ -8,19 +8,33 @@ final class OutcomeWriter: Sendable {
     private static let largestBatch = 1_000
     /// How often the ends are tried whose rows others keep locked.
     private static let lockedOutInterval: Duration = .milliseconds(250)
+    /// How often those are tried whose day's table cannot be made.
+    private static let withoutDayInterval: Duration = .seconds(5)
 
     private let pool: PostgresPool
     private let logs: ExecutionLogWriter
     private let wakeup: Wakeup
-    private struct Unwritten {
-        var waiting: [(run: ClaimedRun, outcome: RunOutcome)] = []
-        var writing: [(run: ClaimedRun, outcome: RunOutcome)] = []
-        /// Their rows are locked by somebody, an operator in `psql` perhaps; they hold up no others.
-        var lockedOut: [(run: ClaimedRun, outcome: RunOutcome)] = []
-        /// When to try the locked out ones again.
-        var nextTry = Duration.zero
+    private typealias Outcomes = [(run: ClaimedRun, outcome: RunOutcome)]
 
-        var all: [(run: ClaimedRun, outcome: RunOutcome)] { waiting + writing + lockedOut }
+    /// What waits apart and holds up no others.
+    private struct SetAside {
+        var outcomes: Outcomes = []
+        var nextTry = Duration.zero
+    }
+
+    private struct Unwritten {
+        var waiting: Outcomes = []
+        var writing: Outcomes = []
+        /// Their rows are locked by somebody, an operator in `psql` perhaps.
+        var lockedOut = SetAside()
+        var withoutDay = SetAside()
+
+        var all: Outcomes { waiting + writing + lockedOut.outcomes + withoutDay.outcomes }
+
+        mutating func setAside(_ outcomes: Outcomes, _ unwritable: Unwritable) {
+            lockedOut.outcomes += outcomes.filter { unwritable.locked.contains($0.run.id) }
+            withoutDay.outcomes += outcomes.filter { unwritable.withoutDay.contains($0.run.id) }
+        }
     }
     private let unwritten = Mutex(Unwritten())
     private let lockedParents: LockedParents
@@ -51,7 +65,7 @@ final class OutcomeWriter: Sendable {
     }
 
     /// How many outcomes are not in the database yet.
-    var unwrittenCount: Int { unwritten.withLock { $0.waiting.count + $0.writing.count + $0.lockedOut.count } }
+    var unwrittenCount: Int { unwritten.withLock { $0.all.count } }
 
     /// The executions whose ends are not in the database yet.
     var unwrittenIDs: Set<ExecutionID> { unwritten.withLock { Set($0.all.map(\.run.id)) } }
@@ -61,7 +75,7 @@ final class OutcomeWriter: Sendable {
         var failures = 0
         while !Task.isCancelled {
             if unwritten.withLock({ $0.waiting.isEmpty }) && logs.isEmpty {
-                let isFree = unwritten.withLock { $0.lockedOut.isEmpty } && lockedParents.isEmpty
+                let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty } && lockedParents.isEmpty
                 _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
                     // Only lines: let a few gather, so that a job that logs a lot costs few statements.
@@ -91,7 +105,7 @@ final class OutcomeWriter: Sendable {
         var waitingLines: PostgresError?
         do {
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.before")) }
-            var locked: Set<ExecutionID> = []
+            var unwritable = Unwritable()
             if try await !writeTogether(outcomes) {
                 do {
                     try await writeLogs()
@@ -99,10 +113,10 @@ final class OutcomeWriter: Sendable {
                     // Lines have a place of their own: their wait holds up no end.
                     waitingLines = error
                 }
-                locked = try await statements.write(outcomes)
+                unwritable = try await statements.write(outcomes)
             }
             unwritten.withLock { unwritten in
-                unwritten.lockedOut += outcomes.filter { locked.contains($0.run.id) }
+                unwritten.setAside(outcomes, unwritable)
                 unwritten.writing = []
             }
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.committed")) }
@@ -114,27 +128,29 @@ final class OutcomeWriter: Sendable {
             throw error
         }
         if !outcomes.isEmpty { onWritten(outcomes.contains { $0.run.isGated }) }
-        try await writeLockedOut()
+        try await lockedParents.end()
+        try await write(\.lockedOut, every: Self.lockedOutInterval)
+        try await write(\.withoutDay, every: Self.withoutDayInterval)
         if let waitingLines { throw waitingLines }
     }
 
-    /// Tries those whose rows were locked: they end once the lock is gone, or are dropped when somebody else decided meanwhile.
-    private func writeLockedOut() async throws {
+    /// Tries what waits apart: it ends once the lock is gone or the table there, or is dropped when somebody else decided meanwhile.
+    private func write(_ kind: any WritableKeyPath<Unwritten, SetAside> & Sendable, every interval: Duration) async throws {
         let now = MonotonicClock.now()
-        try await lockedParents.end()
-        let outcomes = unwritten.withLock { $0.nextTry <= now ? $0.lockedOut : [] }
+        let outcomes = unwritten.withLock { $0[keyPath: kind].nextTry <= now ? $0[keyPath: kind].outcomes : [] }
         guard !outcomes.isEmpty else { return }
-        let locked = try await statements.write(outcomes, skipsLocked: true)
+        let unwritable = try await statements.write(outcomes, skipsLocked: true)
+        let left = unwritable.locked.union(unwritable.withoutDay)
         unwritten.withLock { unwritten in
-            unwritten.lockedOut.removeAll { !locked.contains($0.run.id) }
-            unwritten.nextTry = MonotonicClock.now() + Self.lockedOutInterval
+            unwritten[keyPath: kind] = SetAside(nextTry: MonotonicClock.now() + interval)
+            unwritten.setAside(outcomes, unwritable)
         }
-        if locked.count < outcomes.count { onWritten(outcomes.contains { $0.run.isGated && !locked.contains($0.run.id) }) }
+        if left.count < outcomes.count { onWritten(outcomes.contains { $0.run.isGated && !left.contains($0.run.id) }) }
     }
 
     /// Lines and ends in one transaction, which costs a round trip and a commit less. False: nothing was written, for one of them is not as
     /// usual; then each has a way of its own.
-    private func writeTogether(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)]) async throws -> Bool {
+    private func writeTogether(_ outcomes: Outcomes) async throws -> Bool {
         guard !logs.isEmpty, let ends = statements.ends(outcomes) else { return false }
         let lines = takeLines()
         guard lines.count <= Self.largestBatch else {

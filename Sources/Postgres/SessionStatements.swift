@@ -40,12 +40,15 @@ extension Session {
 
     /// Runs statements in one go, as one transaction; gives the rows of each.
     func queries(_ statements: [SQL], _ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) -> [PostgresRows] {
-        do throws(PostgresError) {
-            return try pipeline(statements, connection, operation)
-        } catch {
-            guard error.isStaleStatement else { throw error }
-            return try pipeline(statements, connection, operation)
+        // Each pass finds one of them stale at most.
+        for _ in statements {
+            do throws(PostgresError) {
+                return try pipeline(statements, connection, operation)
+            } catch {
+                guard error.isStaleStatement else { throw error }
+            }
         }
+        return try pipeline(statements, connection, operation)
     }
 
     /// A transaction of these statements, which commits when the last one gives a row; nil when it gave none. After an error it is open.

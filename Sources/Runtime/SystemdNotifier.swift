@@ -1,10 +1,12 @@
 import Glibc
+import Synchronization
 
 /// Tells systemd how this program is, by one datagram each (sd_notify); it does nothing when `NOTIFY_SOCKET` is unset.
 ///
 /// No failure of the socket ever reaches the caller, and no call blocks.
 package final class SystemdNotifier: Sendable {
     private let socketPath: String?
+    private let saidAt = Mutex<Duration?>(nil)
 
     /// Reads `NOTIFY_SOCKET`.
     package init(environment: [String: String]) {
@@ -20,8 +22,17 @@ package final class SystemdNotifier: Sendable {
     /// Says in a line what `systemctl status` shows; line breaks become spaces.
     package func status(_ text: String) { send(Self.line(text)) }
 
-    /// Says that the program lives, and what it does.
-    package func watchdog(status text: String) { send("WATCHDOG=1\n" + Self.line(text)) }
+    /// Says that the program lives and, once a second at most, what it does: systemd tells everybody who listens of each change.
+    package func watchdog(status text: @autoclosure () -> String) {
+        guard socketPath != nil else { return }
+        let now = MonotonicClock.now()
+        let isDue = saidAt.withLock { last in
+            if let last, now - last < .seconds(1) { return false }
+            last = now
+            return true
+        }
+        send(isDue ? "WATCHDOG=1\n" + Self.line(text()) : "WATCHDOG=1")
+    }
 
     private static func line(_ text: String) -> String { "STATUS=" + String(text.map { $0.isNewline ? " " : $0 }) }
 

@@ -97,6 +97,25 @@ import Testing
         }
     }
 
+    @Test("an inactive integration stops the CUSTOM and NOOP jobs that count for it, and no other")
+    func inactiveIntegration() async throws {
+        try await Queue.withDatabase { queue in
+            let rp = try await queue.addIntegration("erp", type: "RP")
+            var jobs: [Int] = []
+            for type in ["CUSTOM", "NOOP", "SYNC_PRODUCTS"] {
+                jobs.append(try await queue.addJob(type, type: type, "integration_id = \(rp)"))
+            }
+            func problems() async throws -> [String?] {
+                let known = try await ConfigurationCache(pool: queue.pool).configurations(of: Set(jobs))
+                return jobs.map { known[$0]?.integrationProblem }
+            }
+            #expect(try await problems() == [nil, nil, nil])
+            try await queue.run("UPDATE integrations SET active = false")
+            let problem = "integration erp is inactive or deleted; activate it or choose another"
+            #expect(try await problems() == [problem, problem, nil])
+        }
+    }
+
     @Test("params lie over the config, key by key")
     func options() async throws {
         let configuration = JobConfiguration.sample(config: ["a": 1, "b": ["x": 1], "c": 3])

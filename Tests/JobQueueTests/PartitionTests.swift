@@ -94,7 +94,8 @@ import Testing
             #expect(try await queue.texts("SELECT to_char(day, 'YYYYMMDD') FROM missing_partition_days") == [day])
             for kind in Self.kinds { try await queue.run("DROP TABLE \(spliced("\(kind)_\(day)"))") }
             try await eventually(within: .seconds(20), "the end to be written") {
-                try await writer.writeOnce()
+                // Making the tables is not tried all the time.
+                try? await writer.writeOnce()
                 return writer.unwrittenCount == 0
             }
             #expect(try await queue.status(run.id) == "SUCCESS")

@@ -4,6 +4,18 @@ import Testing
 
 /// Statements in one go, where the go itself fails.
 @Suite struct PipelineTests {
+    @Test("statements in one go are repeated when somebody discarded what was prepared of them")
+    func discarded() async throws {
+        try await TestDatabase.withDatabase { database in
+            try await withPool(database.url, maximum: 1) { pool in
+                let statements: [SQL] = ["SELECT 1 AS a", "SELECT 2 AS a", "SELECT 3 AS a"]
+                for _ in 0..<3 { _ = try await pool.queries(statements) }
+                _ = try await pool.query("DEALLOCATE ALL")
+                #expect(try await pool.queries(statements).map { $0.first?["a"] } == ["1", "2", "3"])
+            }
+        }
+    }
+
     /// More than the 65,535 that fit into one statement.
     private static func values(_ count: Int) -> SQL {
         count == 1 ? "\(count)" : values(count / 2) + ", " + values(count - count / 2)

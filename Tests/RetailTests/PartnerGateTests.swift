@@ -99,6 +99,26 @@ import Testing
         }
     }
 
+    @Test("a moment that passed while a run which had begun before it read pages is the run's all the same")
+    func moments() async throws {
+        try await Shop.withDatabase { shop in
+            let club = try await shop.addIntegration("club", type: "CRESCEVENDAS")
+            try await shop.run("INSERT INTO job_configurations (name, job_type) VALUES ('sync', 'NOOP')")
+            try await shop.run(
+                "INSERT INTO integration_state (integration_id, next_request_at) VALUES (\(club.id), clock_timestamp() + interval '15 min')"
+            )
+            let execution = try await shop.text("INSERT INTO job_executions (job_config_id) SELECT id FROM job_configurations RETURNING id")
+            for (begun, wait) in [("2 minutes", "0"), ("30 seconds", "900")] {
+                try await shop.plant(
+                    "UPDATE job_live SET status = 'RUNNING', worker = uuid_v7(), started_at = now() - \(begun)::interval")
+                try await shop.run(
+                    "INSERT INTO request_reservations VALUES (\(club.id), \(execution)::uuid, clock_timestamp() - interval '1 minute')")
+                let given = try await shop.text("SELECT ceil(extract(epoch FROM reserve_request(\(club.id), 30, \(execution)::uuid)))")
+                #expect(given == wait, "begun \(begun) ago")
+            }
+        }
+    }
+
     @Test("a moment whose execution ended before it is the next one's who asks")
     func freedMoments() async throws {
         try await Shop.withDatabase { shop in

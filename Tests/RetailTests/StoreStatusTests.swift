@@ -121,6 +121,23 @@ import Testing
         }
     }
 
+    @Test("what a paused job holds back hides neither another job's failure nor the campaign that is verified")
+    func heldBack() async throws {
+        try await withMorning { morning in
+            let shop = morning.shop
+            let paused = try await shop.text(
+                "INSERT INTO job_configurations (name, job_type, paused_at) VALUES ('paused', 'SYNC_PRODUCTS', now()) RETURNING id")
+            let failed = try await morning.ended("FAILED", message: "wrong password")
+            let held = try await shop.text("INSERT INTO job_executions (job_config_id) VALUES (\(Int(paused)!)) RETURNING id")
+            #expect(try await morning.status == ["FAILED", "wrong password", "", failed])
+            #expect(try await shop.text("SELECT job_paused_at IS NULL FROM store_status") == "t")
+            let verified = try await morning.ended("SUCCESS")
+            let campaign = try await morning.campaign("VERIFIED", execution: verified)
+            #expect(try await morning.status == ["VERIFIED", "", campaign, verified])
+            #expect(held != verified)
+        }
+    }
+
     @Test("VERIFIED wins over whatever came later")
     func verified() async throws {
         try await withMorning { morning in

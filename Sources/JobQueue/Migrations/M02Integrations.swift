@@ -72,15 +72,15 @@ extension Migration {
             );
 
             -- Reserves the moment of one request and says how long it lies ahead (PARTNERS: 30 a minute at CresceVendas). One that is more
-            -- than 30 s ahead is kept for the execution, which is postponed to it instead of waiting; then it is the execution's turn. A moment that
-            -- its execution missed is lost: after a pause all of them would come at once. One whose execution ended before it is free for another.
+            -- than 30 s ahead is kept for the execution, which is postponed to it instead of waiting; then it is the execution's turn. A moment before
+            -- which its run had not begun is lost: after a pause all of them would come at once. One whose execution ended before it is free for another.
             CREATE FUNCTION reserve_request(integration int, per_minute int, execution uuid) RETURNS interval LANGUAGE plpgsql
             SET search_path FROM CURRENT AS $$
             DECLARE moment timestamptz; spacing interval := interval '1 minute' / per_minute;
             BEGIN
               DELETE FROM request_reservations WHERE integration_id = integration AND execution_id = execution
                 AND at <= clock_timestamp() + interval '30 seconds' RETURNING at INTO moment;
-              IF moment < clock_timestamp() - greatest(spacing, interval '5 seconds') THEN
+              IF moment < coalesce((SELECT started_at FROM job_live WHERE id = execution), clock_timestamp()) - greatest(spacing, interval '5 seconds') THEN
                 moment := NULL;
               END IF;
               IF moment IS NULL THEN

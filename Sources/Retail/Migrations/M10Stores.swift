@@ -183,7 +183,8 @@ extension Migration {
                    WHEN job.paused_at IS NOT NULL THEN format('the job %s is paused', job.name)
                    ELSE 'no sync has run for it today' END AS reason,
               c.id AS campaign_id,
-              coalesce(live.id, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, e.id, c.execution_id) AS execution_id,
+              coalesce(CASE WHEN live.is_under_way THEN live.id END, CASE WHEN c.status = 'VERIFIED' THEN c.execution_id END, live.id, e.id, c.execution_id)
+                AS execution_id,
               job.name AS job, job.paused_at AS job_paused_at
             FROM stores AS s
             JOIN days AS d ON d.id = s.id
@@ -193,6 +194,14 @@ extension Migration {
             ) AS c ON true
             LEFT JOIN LATERAL (
               SELECT r.* FROM (
+                (SELECT n.id, n.status, n.error_details FROM newest_sync(s.id, d.first_id) AS n WHERE n.id IS NOT NULL)
+                UNION ALL
+                (SELECT p.id, p.status, p.error_details FROM plans AS p
+                 WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
+              ) AS r ORDER BY r.id DESC LIMIT 1
+            ) AS e ON true
+            LEFT JOIN LATERAL (
+              SELECT r.* FROM (
                 (SELECT l.id, l.status, j.name AS job_name, j.paused_at, coalesce(l.error_details ->> 'message', lower(l.status)) AS reason,
                    l.status = 'RUNNING' OR j.paused_at IS NULL AS is_under_way
                  FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.job_type = 'SYNC_PRODUCTS'
@@ -200,16 +209,11 @@ extension Migration {
                 UNION ALL
                 (SELECT p.id, p.status, p.job_name, p.paused_at, p.reason, p.status = 'RUNNING' FROM planning AS p
                  WHERE p.stores IS NULL OR p.stores @> to_jsonb(s.id))
-              ) AS r ORDER BY r.is_under_way DESC, r.status DESC, r.id DESC LIMIT 1
+              ) AS r
+              -- What a paused job holds back says nothing of the failure that another one met.
+              WHERE r.paused_at IS NULL OR r.is_under_way OR coalesce(e.status NOT IN ('FAILED', 'CANCELLED'), true)
+              ORDER BY r.is_under_way DESC, r.status DESC, r.id DESC LIMIT 1
             ) AS live ON true
-            LEFT JOIN LATERAL (
-              SELECT r.* FROM (
-                (SELECT n.id, n.status, n.error_details FROM newest_sync(s.id, d.first_id) AS n WHERE n.id IS NOT NULL)
-                UNION ALL
-                (SELECT p.id, p.status, p.error_details FROM plans AS p
-                 WHERE p.id >= d.first_id AND (p.stores IS NULL OR p.stores @> to_jsonb(s.id)) ORDER BY p.id DESC LIMIT 1)
-              ) AS r ORDER BY r.id DESC LIMIT 1
-            ) AS e ON true
             LEFT JOIN LATERAL (
               SELECT live.job_name AS name, live.paused_at WHERE live.id IS NOT NULL
               UNION ALL
