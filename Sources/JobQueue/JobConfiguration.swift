@@ -14,14 +14,13 @@ package struct JobConfiguration: Sendable {
     package let timeZone: String
     /// The job's own settings; the params of an execution lie over them. Null: they cannot be read.
     package let config: JSONValue
-    /// The integration whose limits a CUSTOM or NOOP job counts for.
-    package let integrationID: Int?
+    /// Why the integration whose limits a CUSTOM or NOOP job counts for cannot be used, as a sentence that names it; nil when it can, or there
+    /// is none.
+    package let integrationProblem: String?
     /// The wait after the first failure, doubled each time.
     package let retryDelay: Duration
     /// How long one run may take.
     package let timeout: Duration
-    /// Why its integration cannot be used, as a sentence that names it; nil when it can, or there is none.
-    package var integrationProblem: String? = nil
 }
 
 /// The configurations of the jobs whose runs were claimed lately, at most a second old: a change takes effect within 2 s.
@@ -58,11 +57,11 @@ final class ConfigurationCache: Sendable {
         JobConfiguration(
             id: try row.get("id"), name: try row.get("name"), jobType: try row.get("job_type"), timeZone: try row.get("time_zone"),
             // jsonb holds more than we read (1e400, depth): that job's runs fail, and nobody else's.
-            config: (try? row.get("config")) ?? .null, integrationID: try row.getIfPresent("integration_id"),
-            retryDelay: .seconds(try row.get("retry_delay_seconds", as: Int.self)),
-            timeout: .seconds(try row.get("timeout_seconds", as: Int.self)),
+            config: (try? row.get("config")) ?? .null,
             integrationProblem: row["unusable_integration"].map { name in
                 "integration \(name) is inactive or deleted; activate it or choose another"
-            })
+            },
+            retryDelay: .seconds(try row.get("retry_delay_seconds", as: Int.self)),
+            timeout: .seconds(try row.get("timeout_seconds", as: Int.self)))
     }
 }

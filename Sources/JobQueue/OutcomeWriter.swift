@@ -29,6 +29,7 @@ final class OutcomeWriter: Sendable {
         var lockedOut = SetAside()
         var withoutDay = SetAside()
 
+        var count: Int { waiting.count + writing.count + lockedOut.outcomes.count + withoutDay.outcomes.count }
         var all: Outcomes { waiting + writing + lockedOut.outcomes + withoutDay.outcomes }
 
         mutating func setAside(_ outcomes: Outcomes, _ unwritable: Unwritable) {
@@ -38,7 +39,7 @@ final class OutcomeWriter: Sendable {
     }
     private let unwritten = Mutex(Unwritten())
     private let lockedParents: LockedParents
-    private let statements: OutcomeStatements
+    private let store: OutcomeStore
     /// Called after outcomes were written, with whether limits may now let others through.
     private let onWritten: @Sendable (_ freesPlaces: Bool) -> Void
     private let logger = Logger(label: "outcomes")
@@ -53,7 +54,7 @@ final class OutcomeWriter: Sendable {
         self.wakeup = wakeup
         self.onWritten = onWritten
         lockedParents = LockedParents(pool: pool, interval: Self.lockedOutInterval)
-        statements = OutcomeStatements(pool: pool, lockedParents: lockedParents, isLeaving: isLeaving)
+        store = OutcomeStore(pool: pool, lockedParents: lockedParents, isLeaving: isLeaving)
     }
 
     func submit(_ run: ClaimedRun, _ outcome: RunOutcome) {
@@ -65,7 +66,7 @@ final class OutcomeWriter: Sendable {
     }
 
     /// How many outcomes are not in the database yet.
-    var unwrittenCount: Int { unwritten.withLock { $0.all.count } }
+    var unwrittenCount: Int { unwritten.withLock { $0.count } }
 
     /// The executions whose ends are not in the database yet.
     var unwrittenIDs: Set<ExecutionID> { unwritten.withLock { Set($0.all.map(\.run.id)) } }
@@ -78,7 +79,7 @@ final class OutcomeWriter: Sendable {
                 let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty } && lockedParents.isEmpty
                 _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
-                    // Only lines: let a few gather, so that a job that logs a lot costs few statements.
+                    // Only lines: let a few gather, so that a job that logs a lot costs few store.
                     _ = await wakeup.wait(upTo: .milliseconds(200))
                 }
             }
@@ -113,7 +114,7 @@ final class OutcomeWriter: Sendable {
                     // Lines have a place of their own: their wait holds up no end.
                     waitingLines = error
                 }
-                unwritable = try await statements.write(outcomes)
+                unwritable = try await store.write(outcomes)
             }
             unwritten.withLock { unwritten in
                 unwritten.setAside(outcomes, unwritable)
@@ -139,7 +140,7 @@ final class OutcomeWriter: Sendable {
         let now = MonotonicClock.now()
         let outcomes = unwritten.withLock { $0[keyPath: kind].nextTry <= now ? $0[keyPath: kind].outcomes : [] }
         guard !outcomes.isEmpty else { return }
-        let unwritable = try await statements.write(outcomes, skipsLocked: true)
+        let unwritable = try await store.write(outcomes, skipsLocked: true)
         let left = unwritable.locked.union(unwritable.withoutDay)
         unwritten.withLock { unwritten in
             unwritten[keyPath: kind] = SetAside(nextTry: MonotonicClock.now() + interval)
@@ -151,7 +152,7 @@ final class OutcomeWriter: Sendable {
     /// Lines and ends in one transaction, which costs a round trip and a commit less. False: nothing was written, for one of them is not as
     /// usual; then each has a way of its own.
     private func writeTogether(_ outcomes: Outcomes) async throws -> Bool {
-        guard !logs.isEmpty, let ends = statements.ends(outcomes) else { return false }
+        guard !logs.isEmpty, let ends = store.ends(outcomes) else { return false }
         let lines = takeLines()
         guard lines.count <= Self.largestBatch else {
             logs.putBack(lines)
@@ -179,7 +180,7 @@ final class OutcomeWriter: Sendable {
         for start in stride(from: 0, to: lines.count, by: Self.largestBatch) {
             let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
             do {
-                try await statements.repeatingConflicts {
+                try await store.repeatingConflicts {
                     _ = try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now()))
                 }
             } catch let error as PostgresError where error.refusesRows {

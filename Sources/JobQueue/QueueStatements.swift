@@ -5,7 +5,7 @@ import Runtime
 enum QueueStatements {
     static func configurations(ids: [Int]) -> SQL {
         """
-        SELECT j.id, j.name, j.job_type, j.time_zone, j.config, j.integration_id, j.retry_delay_seconds, j.timeout_seconds,
+        SELECT j.id, j.name, j.job_type, j.time_zone, j.config, j.retry_delay_seconds, j.timeout_seconds,
           (SELECT i.name FROM integrations AS i WHERE i.id = j.source_id AND NOT (i.active AND i.deleted_at IS NULL)) AS unusable_integration
         FROM job_configurations AS j WHERE j.id = ANY (\(ids)::int[])
         """

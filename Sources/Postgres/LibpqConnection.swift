@@ -3,7 +3,7 @@ import Glibc
 
 /// Owns a `PGconn`: made by `init`, freed by `deinit`, never handed out. All calls come from one thread at a time, its session's queue.
 final class LibpqConnection {
-    let connection: OpaquePointer
+    private let connection: OpaquePointer
     private let wake: Wake
 
     /// Begins to connect; nil when there is no memory. `finishConnecting` does the rest.
@@ -70,6 +70,38 @@ final class LibpqConnection {
     func sendScript(_ text: String) throws(PostgresError) {
         guard PQsendQuery(connection, text) == 1 else { throw unsent() }
     }
+
+    // MARK: Pipelines
+
+    func enterPipeline() throws(PostgresError) {
+        guard PQenterPipelineMode(connection) == 1 else { throw lost() }
+    }
+
+    /// Says that all is sent that stands or falls together.
+    func endPipeline() throws(PostgresError) {
+        guard PQpipelineSync(connection) == 1 else { throw lost() }
+    }
+
+    /// A message of it could not be sent. When others were, the connection cannot be used again, and its status says so.
+    func abandonPipeline() { _ = PQexitPipelineMode(connection) }
+
+    /// The answer to the next message of a pipeline, or its error; neither when it was passed over.
+    func pipelinedResult(_ operation: Operation) throws(PostgresError) -> (ResultHandle?, PostgresError?) {
+        var last: ResultHandle?
+        while let result = try nextResult(operation) { last = result }
+        guard let last, !isBroken else { throw lost() }
+        if let error = last.error { return (nil, error) }
+        return (last.status == PGRES_PIPELINE_ABORTED ? nil : last, nil)
+    }
+
+    /// Reads the end that `endPipeline` asked for.
+    func leavePipeline(_ operation: Operation) throws(PostgresError) {
+        guard let end = try nextResult(operation), end.status == PGRES_PIPELINE_SYNC, PQexitPipelineMode(connection) == 1 else {
+            throw lost()
+        }
+    }
+
+    // MARK: COPY
 
     /// Hands over a piece of COPY data; false when libpq's buffer is full and `flush` must come first.
     func putCopy(_ bytes: UnsafeRawBufferPointer) throws(PostgresError) -> Bool {

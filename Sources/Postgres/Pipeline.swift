@@ -1,15 +1,9 @@
-import CPostgres
-import Runtime
-
 /// Statements that are sent one behind the other before the first is answered (libpq's pipeline mode): one round trip for all of them.
 extension Session {
-    /// One message of a pipeline that is answered by itself.
     private struct Step {
         let text: String
         let parameters: Parameters
         let plan: StatementCache.Plan
-        /// Whether its answer is that of a statement of the caller, and not of one that opens a transaction.
-        let isCallers: Bool
     }
 
     /// Runs statements in one go: they stand together or not at all, unless the last of `first` left a transaction open. Gives the rows of
@@ -17,13 +11,14 @@ extension Session {
     func pipeline(
         _ statements: [SQL], after first: [String] = [], _ connection: LibpqConnection, _ operation: Operation
     ) throws(PostgresError) -> [PostgresRows] {
-        try prepareForPipeline(connection, operation)
-        var steps = first.map { Step(text: $0, parameters: .none, plan: .unprepared, isCallers: false) }
+        try raiseServerLimit(connection, operation)
+        try dropForgottenStatements(connection, operation)
+        var steps = first.map { Step(text: $0, parameters: .none, plan: .unprepared) }
         for statement in statements {
             let text = statement.text
             try refuseNul(text)
             let plan: StatementCache.Plan = configuration.usesNamedStatements ? self.statements.plan(for: text) : .unprepared
-            steps.append(Step(text: text, parameters: try Parameters(statement.parameters), plan: plan, isCallers: true))
+            steps.append(Step(text: text, parameters: try Parameters(statement.parameters), plan: plan))
         }
         try connection.enterPipeline()
         do throws(PostgresError) {
@@ -39,16 +34,11 @@ extension Session {
         for step in steps {
             let (result, error) = try answer(to: step, connection, operation)
             failure = failure ?? error
-            if let result, step.isCallers { rows.append(PostgresRows(result)) }
+            if let result { rows.append(PostgresRows(result)) }
         }
         try connection.leavePipeline(operation)
         if let failure { throw failure }
-        return rows
-    }
-
-    private func prepareForPipeline(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
-        try raiseServerLimit(connection, operation)
-        try dropForgottenStatements(connection, operation)
+        return Array(rows.dropFirst(first.count))
     }
 
     private func send(_ step: Step, _ connection: LibpqConnection) throws(PostgresError) {
@@ -76,35 +66,5 @@ extension Session {
         let (result, error) = try connection.pipelinedResult(operation)
         if let error, error.isStaleStatement { statements.forget(step.text) }
         return (result, error)
-    }
-}
-
-extension LibpqConnection {
-    func enterPipeline() throws(PostgresError) {
-        guard PQenterPipelineMode(connection) == 1 else { throw lost() }
-    }
-
-    /// Says that all is sent that stands or falls together.
-    func endPipeline() throws(PostgresError) {
-        guard PQpipelineSync(connection) == 1 else { throw lost() }
-    }
-
-    /// A message of it could not be sent. When others were, the connection cannot be used again, and its status says so.
-    func abandonPipeline() { _ = PQexitPipelineMode(connection) }
-
-    /// The answer to the next message of a pipeline, or its error; neither when it was passed over.
-    func pipelinedResult(_ operation: Operation) throws(PostgresError) -> (ResultHandle?, PostgresError?) {
-        var last: ResultHandle?
-        while let result = try nextResult(operation) { last = result }
-        guard let last, !isBroken else { throw lost() }
-        if let error = last.error { return (nil, error) }
-        return (last.status == PGRES_PIPELINE_ABORTED ? nil : last, nil)
-    }
-
-    /// Reads the end that `endPipeline` asked for.
-    func leavePipeline(_ operation: Operation) throws(PostgresError) {
-        guard let end = try nextResult(operation), end.status == PGRES_PIPELINE_SYNC, PQexitPipelineMode(connection) == 1 else {
-            throw lost()
-        }
     }
 }

@@ -58,18 +58,23 @@ import Testing
         }
     }
 
+    /// An execution of the only job for the only store.
+    private func runOfTheStore(in database: TestDatabase) async throws -> (id: String, store: Int) {
+        let rows = try await database.pool.query(
+            """
+            INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
+            RETURNING id::text AS id, store_id
+            """)
+        let row = try #require(rows.first)
+        return (try row.get("id"), try row.get("store_id"))
+    }
+
     @Test("a store whose run failed is mended by retrying that run")
     func failed() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
             try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS")
             try await database.done("store", "add", "001", "--name", "Loja 1")
-            let id = try await database.pool.query(
-                """
-                INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
-                RETURNING id::text AS id
-                """
-            ).first?["id"]
-            let execution = try #require(id)
+            let execution = try await runOfTheStore(in: database).id
             try await database.done("execution", "cancel", execution)
             let answer = try await database.chimera("status", "--json")
             let row = try #require(try answer.json["stores"]?.arrayValue?.first)
@@ -137,13 +142,7 @@ import Testing
         try await TestDatabase.withDatabase(template: .migrated) { database in
             try await database.done("job", "add", "it's sync", "--type", "SYNC_PRODUCTS")
             try await database.done("store", "add", "001", "--name", "Loja 1")
-            let run = try await database.pool.query(
-                """
-                INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
-                RETURNING id::text AS id, store_id
-                """
-            ).first
-            let (id, store): (String, Int) = try (#require(run).get("id"), #require(run).get("store_id"))
+            let (id, store) = try await runOfTheStore(in: database)
             _ = try await database.pool.query(
                 """
                 SELECT archive_executions(ARRAY[\(id)::uuid], NULL, ARRAY['FAILED'], ARRAY['FAILED'], NULL,

@@ -85,8 +85,7 @@ import Testing
 
     @Test("what cannot be run fails for good and says why")
     func notRun() async throws {
-        var unusable = JobConfiguration.sample()
-        unusable.integrationProblem = "integration erp is inactive"
+        let unusable = JobConfiguration.sample(integrationProblem: "integration erp is inactive")
         #expect(try await outcome(configuration: unusable) { _ in .succeeded(metrics: nil) } == "failed INTEGRATION")
 
         #expect(try await outcome(configuration: nil) { _ in .succeeded(metrics: nil) } == "failed JOB_DELETED")

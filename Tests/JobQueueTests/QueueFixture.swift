@@ -171,10 +171,12 @@ extension ClaimedRun {
 
 extension JobConfiguration {
     /// A job that no database knows.
-    static func sample(type: String = "TEST", config: JSONValue = [:], timeout: Duration = .seconds(900)) -> JobConfiguration {
+    static func sample(
+        type: String = "TEST", config: JSONValue = [:], timeout: Duration = .seconds(900), integrationProblem: String? = nil
+    ) -> JobConfiguration {
         JobConfiguration(
-            id: 1, name: "job", jobType: type, timeZone: "UTC", config: config, integrationID: nil, retryDelay: .seconds(30),
-            timeout: timeout)
+            id: 1, name: "job", jobType: type, timeZone: "UTC", config: config, integrationProblem: integrationProblem,
+            retryDelay: .seconds(30), timeout: timeout)
     }
 }
 

@@ -14,34 +14,31 @@ struct RPPagesAheadTests {
     private let reading = RPReading()
     private var gate: OpenGate { reading.gate }
 
-    @Test("The next page is asked for while the current one is being received")
-    func pipelining() async throws {
+    /// Reads pages of one product each, up to a code, and lets each be received only when the next one was asked for. Gives the codes behind
+    /// which pages were asked for, in order.
+    private func readAhead(upTo last: Int, gate: OpenGate) async throws -> [Int] {
         let asked = Mutex<[Int]>([])
         let server = rpServer { request, _ in
             let after = cursor(of: request)
             asked.withLock { $0.append(after) }
-            return RawServer.answer(Fixture.page(after >= 2 ? [] : [Fixture.product(after + 1)]))
+            return RawServer.answer(Fixture.page(after >= last ? [] : [Fixture.product(after + 1)]))
         }
         try await reading.source(server).readProducts(unit: "001", gate: gate) { page in
             let code = Int(page[0].code ?? 0)
             try await eventually { asked.withLock { $0.contains(code) } }
         }
+        return asked.withLock { $0 }
+    }
+
+    @Test("The next page is asked for while the current one is being received")
+    func pipelining() async throws {
+        #expect(try await readAhead(upTo: 2, gate: gate) == [0, 1, 2])
     }
 
     @Test("Where a request has to wait for its turn, every page is asked for through the gate, and still while the one before is received")
     func takingTurns() async throws {
         let gate = OpenGate(opensAtOnce: false)
-        let asked = Mutex<[Int]>([])
-        let server = rpServer { request, _ in
-            let after = cursor(of: request)
-            asked.withLock { $0.append(after) }
-            return RawServer.answer(Fixture.page(after >= 3 ? [] : [Fixture.product(after + 1)]))
-        }
-        try await reading.source(server).readProducts(unit: "001", gate: gate) { page in
-            let code = Int(page[0].code ?? 0)
-            try await eventually { asked.withLock { $0.contains(code) } }
-        }
-        #expect(asked.withLock { $0 } == [0, 1, 2, 3])
+        #expect(try await readAhead(upTo: 3, gate: gate) == [0, 1, 2, 3])
         #expect(gate.admitted == 5 && gate.records.count == 5, "a login and four pages")
     }
 

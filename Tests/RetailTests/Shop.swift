@@ -46,7 +46,7 @@ struct Shop: DatabaseFixture {
             storeID: store, registration: nil, sourceID: 0, targetID: 0, scheduledFor: nil, priority: 0, runAtText: "", retryOf: nil,
             isGated: true)
         let configuration = JobConfiguration(
-            id: 1, name: "sync", jobType: "SYNC_PRODUCTS", timeZone: "America/Sao_Paulo", config: [:], integrationID: nil,
+            id: 1, name: "sync", jobType: "SYNC_PRODUCTS", timeZone: "America/Sao_Paulo", config: [:], integrationProblem: nil,
             retryDelay: .seconds(30),
             timeout: .seconds(900))
         let lease = Lease(length: .seconds(600))

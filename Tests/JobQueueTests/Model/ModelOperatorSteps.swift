@@ -12,7 +12,7 @@ struct ModelJob: Job {
 
     static func configuration(_ job: Int) -> JobConfiguration {
         JobConfiguration(
-            id: job, name: "job-\(job)", jobType: "TEST", timeZone: "UTC", config: [:], integrationID: nil, retryDelay: .seconds(3600),
+            id: job, name: "job-\(job)", jobType: "TEST", timeZone: "UTC", config: [:], integrationProblem: nil, retryDelay: .seconds(3600),
             timeout: .seconds(900))
     }
 

@@ -15,8 +15,8 @@ struct Unwritable: Sendable {
     }
 }
 
-/// What became of runs, as statements: many in one, and each by itself when the database refuses them together.
-final class OutcomeStatements: Sendable {
+/// Stores what became of runs: many in one statement, and each by itself when the database refuses them together.
+final class OutcomeStore: Sendable {
     /// Making the day's tables is not tried again sooner: where it does not help, an operator has to.
     private static let partitionInterval: Duration = .seconds(4)
 
@@ -46,13 +46,11 @@ final class OutcomeStatements: Sendable {
 
     /// Gives the runs of which nothing was written.
     func write(_ outcomes: [(run: ClaimedRun, outcome: RunOutcome)], skipsLocked: Bool = false) async throws -> Unwritable {
-        var ends: [FinishedRun] = []
+        let ends = outcomes.compactMap { FinishedRun($0.run, $0.outcome) }
         var returns: [ReturnedRun] = []
         var plans: [PlannedRun] = []
         for (run, outcome) in outcomes {
             switch outcome {
-            case .succeeded, .failed:
-                if let end = FinishedRun(run, outcome) { ends.append(end) }
             case .retried(let error, let timedOut, let delay):
                 returns.append(
                     ReturnedRun(run: run, attemptOutcome: timedOut ? "TIMED_OUT" : "RETRY", error: error.details(for: run), delay: delay))
@@ -60,7 +58,7 @@ final class OutcomeStatements: Sendable {
                 returns.append(ReturnedRun(run: run, attemptOutcome: "INTERRUPTED", error: error.details(for: run), delay: delay))
             case .fannedOut(let children, let unit):
                 plans.append(PlannedRun(run: run, children: children, unit: unit))
-            case .fencedOff:
+            case .succeeded, .failed, .fencedOff:
                 break
             }
         }
