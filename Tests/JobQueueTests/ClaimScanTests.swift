@@ -33,9 +33,9 @@ import Testing
         #expect(scan.mark(at: .seconds(2.1)).isStart)
     }
 
-    @Test("R25: after a slow look from the beginning, claims see what became due since, until twenty times its duration has passed")
+    @Test("R25: after slow looks from the beginning, claims see what became due since, until twenty times their duration has passed")
     func slow() throws {
-        var scan = ClaimScan()
+        var scan = slowScan(until: .seconds(10))
         scan.record([run(-5, at: 1, id: 1), run(0, at: 1, id: 2)], from: .start, at: .seconds(10), took: .milliseconds(100), isFull: false)
         let mark = scan.mark(at: .seconds(10.5))
         #expect(mark.priority == -5 && mark.dueWithin == .seconds(1.5))
@@ -50,9 +50,35 @@ import Testing
         #expect(scan.mark(at: .seconds(14.01)).isStart)
     }
 
+    @Test("R10: one slow look, which an outage or a lock kept waiting, puts off nothing that was handed back")
+    func waited() {
+        var scan = ClaimScan()
+        scan.record([run(0, at: 1, id: 1)], from: .start, at: .seconds(1), took: .seconds(2), isFull: false)
+        #expect(scan.mark(at: .seconds(3)).isStart)
+        scan.record([], from: .start, at: .seconds(3), took: .milliseconds(2), isFull: false)
+        scan.record([run(0, at: 1, id: 1)], from: .start, at: .seconds(4), took: .seconds(9), isFull: false)
+        #expect(scan.mark(at: .seconds(13)).isStart)
+    }
+
+    @Test("looks from the beginning are 5 s apart at most, however slow they are")
+    func verySlow() {
+        var scan = slowScan(until: .seconds(10))
+        scan.record([run(0, at: 1, id: 1)], from: .start, at: .seconds(10), took: .seconds(2), isFull: false)
+        scan.record([run(0, at: 1, id: 1)], from: .start, at: .seconds(20), took: .seconds(2), isFull: false)
+        #expect(!scan.mark(at: .seconds(24.9)).isStart)
+        #expect(scan.mark(at: .seconds(25.1)).isStart)
+    }
+
+    /// One whose last look was slow, and before which it looks from the beginning.
+    private func slowScan(until now: Duration) -> ClaimScan {
+        var scan = ClaimScan()
+        scan.record([], from: .start, at: now - .seconds(8), took: .milliseconds(200), isFull: false)
+        return scan
+    }
+
     @Test("a slow look from the beginning is no more than a twentieth of a drain either")
     func slowDrain() {
-        var scan = ClaimScan()
+        var scan = slowScan(until: .seconds(1))
         scan.record([run(0, at: 1, id: 1)], from: .start, at: .seconds(1), took: .milliseconds(200), isFull: true)
         #expect(!scan.mark(at: .seconds(4.9)).isStart)
         #expect(scan.mark(at: .seconds(5.1)).isStart)
