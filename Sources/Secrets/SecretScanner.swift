@@ -100,7 +100,9 @@ struct SecretScanner {
         let authority = word.prefix { !delimiters.contains($0) }
         if let at = authority.lastIndex(of: UInt8(ascii: "@")) { return at }
         // `user:pa/ss@host`: what stands behind the colon is no port, so it is a password with a raw delimiter.
-        guard let colon = authority.firstIndex(of: UInt8(ascii: ":")), authority.first != UInt8(ascii: "["),
+        // Colons in brackets are those of an address.
+        let bracket = authority.first == UInt8(ascii: "[") ? authority.firstIndex(of: UInt8(ascii: "]")) : nil
+        guard let colon = authority[(bracket ?? authority.startIndex)...].firstIndex(of: UInt8(ascii: ":")),
             authority[(colon + 1)...].contains(where: { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         else { return nil }
         return word.lastIndex(of: UInt8(ascii: "@"))

@@ -55,7 +55,8 @@ import Testing
             _ = try await rig.pool.query(
                 "INSERT INTO job_configurations (name, job_type, integration_id) SELECT 'partnered', 'NOOP', id FROM integrations WHERE name = 'rp'"
             )
-            for _ in 1...2 { _ = try rig.worker(["--slots", "8"]) }
+            // Both are there before there is work.
+            for _ in 1...2 { _ = try await rig.worker(["--slots", "8"]).line(containing: "works") }
             try await enqueue(30, ["sleep_ms": 60], rig)
             for _ in 0..<15 { _ = try await rig.trigger("partnered", params: ["sleep_ms": 60]) }
             var most = [0, 0]

@@ -51,7 +51,8 @@ import Testing
     func changes() async throws {
         try await SchedulerFixture.withDatabase { fixture in
             try await Self.withSchedulers(1, on: fixture) {
-                let job = try await fixture.addJob("job", pattern: "* * * * * *")
+                // ALLOW: every due time makes one, also those before the first look.
+                let job = try await fixture.addJob("job", pattern: "* * * * * *", overlap: "ALLOW")
                 func appears(_ what: String, _ condition: SQL) async throws {
                     let since: String = try await fixture.pool.query("SELECT clock_timestamp()::text AS now").first!.get("now")
                     try await eventually(within: .seconds(60), what) {
@@ -69,8 +70,8 @@ import Testing
                 try await appears("a paused tick", "outcome = 'SKIPPED_PAUSED'")
                 _ = try await fixture.pool.query("SELECT resume_job('job')")
                 try await appears("a tick after resuming", "outcome <> 'SKIPPED_PAUSED'")
-                _ = try await fixture.pool.query("UPDATE job_configurations SET overlap_policy = 'ALLOW' WHERE id = \(job)")
-                try await appears("a tick of the new policy", "outcome = 'ENQUEUED'")
+                _ = try await fixture.pool.query("UPDATE job_configurations SET overlap_policy = 'SKIP' WHERE id = \(job)")
+                try await appears("a tick of the new policy", "outcome = 'SKIPPED_OVERLAP'")
                 _ = try await fixture.pool.query("UPDATE job_configurations SET deleted_at = now() WHERE id = \(job)")
                 try await eventually(within: .seconds(3), "the end of the schedule") {
                     try await fixture.count("SELECT FROM job_schedules WHERE next_due_at IS NOT NULL") == 0

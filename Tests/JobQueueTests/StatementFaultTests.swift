@@ -41,12 +41,12 @@ import Testing
             var address = try #require(URLComponents(string: database.url))
             let proxy = try TCPProxy(to: try #require(address.port))
             address.port = proxy.port
-            let configuration = try PostgresConfiguration(url: try #require(address.string), statementDeadline: .milliseconds(500))
+            let configuration = try PostgresConfiguration(url: try #require(address.string), statementDeadline: .seconds(2))
             let pool = PostgresPool(configuration, maximumConnections: 2)
             let stuck: @Sendable (RunContext) async throws -> Void = { _ in _ = try await pool.query("SELECT pg_sleep(600)") }
             #expect(
                 await outcome(pool, stuck)
-                    == "retried DATABASE: one of its statements did not end within 500 ms, while PostgreSQL answered others")
+                    == "retried DATABASE: one of its statements did not end within 2 s, while PostgreSQL answered others")
             #expect(await outcome(pool, attempt: 3, stuck) == "failed DATABASE", "its attempts are used up")
             proxy.set(.blackHole)
             #expect(await outcome(pool, attempt: 3, stuck) == "interrupted DATABASE_AWAY")

@@ -36,6 +36,7 @@ struct MaskingTests {
         arguments: [
             ("nothing here", "nothing here"), ("", ""), ("at 05:30: 3 stores = all", "at 05:30: 3 stores = all"),
             ("key enc:v1:k1:AbC-_9 broke", "key •••• broke"), ("(enc:v1:k1:AbC)", "(••••)"),
+            ("https://[::1]:pa/ss@host https://[::1]:80/a@b", "https://••••@host https://[::1]:80/a@b"),
             ("GET https://u:p@h/x failed", "GET https://••••@h/x failed"), ("a://u@h b://v:w@i c", "a://••••@h b://••••@i c"),
             ("postgresql://me:p@ss@db:5432/x", "postgresql://••••@db:5432/x"), ("postgres://me:p/w?z#@db/x", "postgres://••••@db/x"),
             ("https://h:8080/@me", "https://h:8080/@me"), ("https://h/a?mail=x@y", "https://h/a?mail=x@y"),
