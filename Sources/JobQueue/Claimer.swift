@@ -69,7 +69,7 @@ final class Claimer: Sendable {
             let mark = scan.mark(at: start)
             let wasIdle = isIdle()
             do {
-                let claimed = try await claim(room, after: mark, in: term)
+                guard let claimed = try await claim(room, after: mark, in: term) else { continue }
                 failures = 0
                 let isFull = claimed.count >= room
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
@@ -99,8 +99,9 @@ final class Claimer: Sendable {
     /// How many claims were begun, and how many of them have given what they took to the slots.
     var rounds: ClaimRounds { counts.withLock { $0 } }
 
-    /// One claim; gives what it took, in order.
-    private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun] {
+    /// One claim; gives what it took, in order. Nil: the term ended while it waited for a connection, and it was not sent.
+    private func claim(_ room: Int, after mark: Watermark, in term: Lease.Term) async throws -> [ClaimedRun]? {
+        let end = ContinuousClock.now + Self.deadline
         counts.withLock { $0.begun += 1 }
         // Unless it is known that it took nothing.
         var mayHaveTaken = true
@@ -110,11 +111,16 @@ final class Claimer: Sendable {
                 if mayHaveTaken { counts.taking += 1 }
             }
         }
-        let rows = try await pool.query(
-            QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark), deadline: Self.deadline)
-        guard !rows.isEmpty else {
+        let rows = try await pool.withConnection(deadline: Self.deadline) { connection -> PostgresRows? in
+            // After an outage the row would only be handed back.
+            guard lease.term == term else { return nil }
+            return try await connection.query(
+                QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark),
+                deadline: ContinuousClock.now.duration(to: end))
+        }
+        guard let rows, !rows.isEmpty else {
             mayHaveTaken = false
-            return []
+            return rows.map { _ in [] }
         }
         assert(Failpoint.reach("claim.committed"))
         let claimed = try rows.map(ClaimedRun.init).sorted { $0.comesBefore($1) }

@@ -36,11 +36,12 @@ package final class PostgresPool: Sendable {
         }
     }
 
-    /// Lends one connection for the time of `body`; an open transaction is rolled back afterwards.
+    /// Lends one connection for the time of `body`; an open transaction is rolled back afterwards. `deadline` is that of the wait for a
+    /// connection; nil is the configuration's.
     nonisolated(nonsending) package func withConnection<T: Sendable>(
-        _ body: (PostgresConnection) async throws -> T
+        deadline: Duration? = nil, _ body: (PostgresConnection) async throws -> T
     ) async throws -> T {
-        let session = try await acquire(until: .now + configuration.statementDeadline)
+        let session = try await acquire(until: .now + (deadline ?? configuration.statementDeadline))
         let lease = Lease(session)
         do {
             let value = try await body(PostgresConnection(lease: lease))

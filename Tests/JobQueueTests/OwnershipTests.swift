@@ -42,6 +42,34 @@ import Testing
         }
     }
 
+    @Test("R10: a claim that waits for a connection until its term is over is not sent: it would cost an attempt")
+    func claimAfterAnOutage() async throws {
+        try await Queue.withDatabase { queue in
+            _ = try await queue.enqueue(try await queue.addJob())
+            let worker = try await queue.addWorker()
+            let lease = Lease(length: .milliseconds(600))
+            let handedBack = Heard()
+            let slots = Slots.patient { run, _ in handedBack.append(run.id) }
+            let pool = PostgresPool(try PostgresConfiguration(url: queue.database.url), maximumConnections: 1)
+            let claimer = Claimer(
+                identity: .sample(worker), pool: pool, slots: slots, lease: lease, signals: ClaimSignals(), hearsNotifications: true,
+                leaveWhenDrained: false, onProgress: {})
+            let claiming = try await pool.withConnection { _ in
+                lease.renewed(askedAt: MonotonicClock.now())
+                let claiming = Task { await claimer.run(until: ShutdownSignal(), isIdle: { false }) }
+                try await eventually("a claim that waits") { pool.load.waiting == 1 }
+                try await eventually("the end of the lease") { !lease.isHeld }
+                lease.renewed(askedAt: MonotonicClock.now() + .seconds(600))
+                return claiming
+            }
+            try await eventually("its first attempt") { slots.held().map(\.run.attempt) == [1] }
+            #expect(handedBack.all.isEmpty)
+            claiming.cancel()
+            await claiming.value
+            await pool.close()
+        }
+    }
+
     @Test("R02: a run of an earlier term of the lease may cause no effect, though the lease is held again")
     func terms() throws {
         let lease = Lease(length: .seconds(900))

@@ -95,9 +95,11 @@ extension FuzzTarget {
         texts: [
             "password=hunter2 next", #"{"token": "abc", "x": 1}"#, #"{\"token\": \"abc\"}"#, "Authorization: Bearer abc\nX: y",
             "https://u:p@host/x",
-            "https://u:p/a@host", "enc:v1:k1:AAAA", "senha : abc", "token:{\"a\":[1,\"}\"]}x", "password='a b' c", "token=\"a\\\"b\" c",
+            "https://u:p/a@host", "enc:v1:k1:AAAA", "senha : abc", "token:{\"a\":[1,\"}\"]}x",
+            "password='a b' c", "token=\"a\\\"b\" c",
             "••••", "token=••••",
-            "https://[::1]:5432/x@y", "https://[::1]:5enc:v1:k:4/x@y", "token:\\\\\\", "pass=\"", "secret:[", "a=b", "", "::::====", "https://a:b@c:d@e", "token: api_key:",
+            "https://[::1]:5432/x@y", "https://[::1]:5enc:v1:k:4/x@y", "token:\\\\\\", "pass=\"", "secret:[", "a=b", "", "::::====",
+            "https://a:b@c:d@e", "token: api_key:",
         ]
     ) { text in
         let once = Masking.mask(text: text)
