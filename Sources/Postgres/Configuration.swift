@@ -70,7 +70,7 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         let options = parameters["options"] ?? ProcessInfo.processInfo.environment["PGOPTIONS"] ?? ""
         parameters["options"] = "\(options) -csearch_path=\(schema)"
         return parameters.sorted { $0.key < $1.key }.map { keyword, value in
-            keyword + "='" + value.replacing("\\", with: "\\\\").replacing("'", with: "\\'") + "'"
+            keyword + "='" + value.replacingScalars("\\", with: "\\\\").replacingScalars("'", with: "\\'") + "'"
         }.joined(separator: " ")
     }
 

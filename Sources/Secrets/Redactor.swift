@@ -1,3 +1,5 @@
+import Runtime
+
 /// Makes text that came from a partner fit to be kept and shown: one line, without our credentials.
 package struct Redactor: Sendable {
     /// Longest first.
@@ -19,7 +21,10 @@ package struct Redactor: Sendable {
     /// Any text on one line, with the secrets masked.
     package func line(_ text: String) -> String {
         var result = Self.onOneLine(text)
-        for secret in secrets { result = result.replacing(secret, with: Masking.mask) }
+        // The second finds other spellings of the same characters.
+        for secret in secrets {
+            result = result.replacingScalars(secret, with: Masking.mask).replacing(secret, with: Masking.mask)
+        }
         return Masking.mask(text: result)
     }
 

@@ -95,6 +95,7 @@ struct RedactorTests {
     @Test("Secrets, fields that sound like secrets, and control characters do not survive")
     func line() {
         #expect(redactor.line("x hunter22\r\n\u{0} y\u{1B}[0m  abc") == "x •••• y [0m abc")
+        #expect(redactor.line("hunter22\u{301}") == "••••\u{301}", "a mark behind it makes it no other word")
         #expect(
             redactor.line(#"{"Senha":"a\"b","user_token" : "t","note":"token","n":{"api_key":"k"}}"#)
                 == #"{"Senha":"••••","user_token" : "••••","note":"token","n":{"api_key":"••••"}}"#)

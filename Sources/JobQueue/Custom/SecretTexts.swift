@@ -20,7 +20,8 @@ struct SecretTexts: Sendable {
     /// The text without them.
     @Sendable func hide(_ text: String) -> String {
         var result = text
-        for secret in texts where result.contains(secret) { result = result.replacing(secret, with: Self.hidden) }
+        // The second finds other spellings of the same characters.
+        for secret in texts { result = result.replacingScalars(secret, with: Self.hidden).replacing(secret, with: Self.hidden) }
         return mask(result)
     }
 

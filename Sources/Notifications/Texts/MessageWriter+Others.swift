@@ -1,3 +1,5 @@
+import Runtime
+
 extension MessageWriter {
     func write(_ facts: LatenessFacts) -> Written {
         let verdict = language.of("está atrasado", "is late")
@@ -17,7 +19,7 @@ extension MessageWriter {
         if let execution = facts.execution {
             lines.append([.init("chimera execution show \(execution.id)", .code)])
         } else {
-            lines.append([.init("chimera job show \(Self.shellWord(facts.job.name))", .code)])
+            lines.append([.init("chimera job show \(shellWord(facts.job.name))", .code)])
         }
         return Written(subject: "\(facts.job.name) \(verdict)", text: MessageText(lines))
     }
@@ -61,7 +63,7 @@ extension MessageWriter {
             text: MessageText([
                 headline("❌", facts.job.name, verdict), [.init("\(language.of("Motivo", "Reason")): \(problem)")],
                 [.init(language.of("Até ser corrigido, não roda no horário.", "Until it is mended it does not run at its times."))],
-                [.init("chimera job show \(Self.shellWord(facts.job.name))", .code)],
+                [.init("chimera job show \(shellWord(facts.job.name))", .code)],
             ]))
     }
 
@@ -95,8 +97,8 @@ extension MessageWriter {
                         language.of(
                             "Até religá-lo, ninguém recebe avisos por ele.", "Until it is on again nobody hears of anything through it."))
                 ],
-                [.init("chimera channel test \(Self.shellWord(facts.name))", .code)],
-                [.init("chimera channel edit \(Self.shellWord(facts.name)) --active yes", .code)],
+                [.init("chimera channel test \(shellWord(facts.name))", .code)],
+                [.init("chimera channel edit \(shellWord(facts.name)) --active yes", .code)],
             ]))
     }
 
@@ -130,11 +132,5 @@ extension MessageWriter {
         case .recovery: language.of("recuperação", "recovery")
         case .late: language.of("atraso", "late")
         }
-    }
-
-    /// A name as a shell takes it.
-    static func shellWord(_ name: String) -> String {
-        if name.wholeMatch(of: #/[A-Za-z0-9._][A-Za-z0-9._-]*/#) != nil { return name }
-        return "'" + name.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

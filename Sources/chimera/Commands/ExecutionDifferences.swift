@@ -80,7 +80,8 @@ struct ExecutionDifferences {
     private static func csvLine(_ fields: [String]) -> String {
         fields.map { field in
             let line = printableLine(field)
-            return line.contains(where: { $0 == "," || $0 == "\"" }) ? "\"\(line.replacing("\"", with: "\"\""))\"" : line
+            guard line.unicodeScalars.contains(where: { $0 == "," || $0 == "\"" }) else { return line }
+            return "\"\(line.replacingScalars("\"", with: "\"\""))\""
         }.joined(separator: ",") + "\r"
     }
 }

@@ -21,7 +21,8 @@ extension FuzzTarget {
             "connect_timeout=-1",
             "connect_timeout=9223372036854775807", "connect_timeout=99999999999999999999", "connect_timeout=abc", "sslmode=bogus",
             "nosuch=1",
-            "postgresql://h/d?nosuch=1", "port=٣", "host=a\u{0}b", "application_name=''", "client_encoding=LATIN1", "host=é",
+            "postgresql://h/d?nosuch=1", "port=٣", "host=a\\\\\u{670} user='it\\'\u{301}s'",
+            "host=a\u{0}b", "application_name=''", "client_encoding=LATIN1", "host=é",
         ]
     ) { url in
         let password = "Zq7xK2mW9pL4"
@@ -47,9 +48,12 @@ extension FuzzTarget {
             try require(configuration.parameters["client_encoding"], equals: "UTF8", "the encoding is ours")
             let ports = (configuration.parameters["port"] ?? "").split(separator: ",")
             try require(ports.allSatisfy { UInt16($0).map { $0 > 0 } ?? false }, "ports are ports")
-            let quoted = configuration.parameters.map { "\($0)='\($1.replacing("\\", with: "\\\\").replacing("'", with: "\\'"))'" }
-            let again = try PostgresConfiguration(url: quoted.joined(separator: " "))
-            try require(again.parameters, equals: configuration.parameters, "spelled in another way it means the same")
+            var again = try PostgresConfiguration(url: configuration.connectionString(defaultSchema: "s")).parameters
+            try require(
+                again["options"], equals: "\(configuration.parameters["options"] ?? "") -csearch_path=s",
+                "another program gets the default schema")
+            again["options"] = configuration.parameters["options"]
+            try require(again, equals: configuration.parameters, "another program gets the same place")
         }
     }
 

@@ -1,5 +1,5 @@
-/// A word as a shell takes it: in single quotes unless it is plain.
-func shellWord(_ text: String) -> String {
+/// A word as a shell takes it, for commands that are shown to be copied: in single quotes unless it is plain.
+package func shellWord(_ text: String) -> String {
     let isPlain =
         !text.isEmpty
         && text.utf8.allSatisfy { byte in
@@ -11,5 +11,5 @@ func shellWord(_ text: String) -> String {
             default: false
             }
         }
-    return isPlain ? text : "'" + text.replacing("'", with: #"'\''"#) + "'"
+    return isPlain ? text : "'" + text.replacingScalars("'", with: #"'\''"#) + "'"
 }

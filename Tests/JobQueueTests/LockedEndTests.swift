@@ -1,0 +1,102 @@
+import Postgres
+import Runtime
+import TestSupport
+import Testing
+
+@testable import JobQueue
+
+/// Ends whose rows, or whose parents' rows, somebody keeps locked (R07).
+@Suite struct LockedEndTests {
+    /// What becomes of the run whose row is locked, and of its row when the lock is gone.
+    struct LockedEnd: CustomTestStringConvertible {
+        let testDescription: String
+        let outcome: RunOutcome
+        /// What the session that holds the lock does first.
+        let deed: SQL
+        let rowAfterwards: String
+        let attempts: [String]
+    }
+
+    private static let look: SQL = "SELECT FROM job_live WHERE id = (SELECT id FROM job_live ORDER BY id OFFSET 2 LIMIT 1) FOR UPDATE"
+    private static let passing = RunError(code: "BROKEN", message: "it broke", isRetryable: true)
+    static let lockedEnds = [
+        LockedEnd(
+            testDescription: "a success", outcome: .succeeded(metrics: nil), deed: look, rowAfterwards: "SUCCESS",
+            attempts: ["1 SUCCESS"]),
+        LockedEnd(
+            testDescription: "an attempt that is made again", outcome: .retried(passing, timedOut: false, delay: .seconds(60)), deed: look,
+            rowAfterwards: "PENDING", attempts: ["1 RETRY"]),
+        LockedEnd(
+            testDescription: "a parent that planned its children", outcome: .fannedOut([PlannedChild(params: [:])], unit: "stores"),
+            deed: look, rowAfterwards: "RUNNING 1 children", attempts: ["1 under way"]),
+        LockedEnd(
+            testDescription: "a success that came too late for a cancellation", outcome: .succeeded(metrics: nil),
+            deed: "UPDATE job_executions SET status = 'CANCELLED' WHERE id = (SELECT id FROM job_live ORDER BY id OFFSET 2 LIMIT 1)",
+            rowAfterwards: "CANCELLED", attempts: ["1 CANCELLED"]),
+    ]
+
+    @Test("R07: a session that keeps one running row locked holds up the end of that run alone", arguments: lockedEnds)
+    func lockedRows(_ locked: LockedEnd) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            try await queue.enqueue(job, count: 8)
+            let runs = try await queue.claim(try await queue.addWorker()).sorted { $0.id < $1.id }
+            let wakeup = Wakeup()
+            let outcomes = OutcomeWriter(
+                pool: queue.pool, logs: ExecutionLogWriter(wakeup: wakeup), wakeup: wakeup, onWritten: { _ in })
+            for run in runs[..<4] { outcomes.submit(run, run.id == runs[2].id ? locked.outcome : .succeeded(metrics: nil)) }
+            let writing = try await queue.pool.transaction { transaction in
+                _ = try await transaction.query(locked.deed)
+                let writing = Task { await outcomes.run() }
+                try await eventually(within: .seconds(20), "the ends of the others") {
+                    try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS'") == 3
+                }
+                try await eventually("only one end that is not written") { outcomes.unwrittenIDs == [runs[2].id] }
+                // Those that come later meet it neither; an attempt's way back to PENDING is no other than its end.
+                outcomes.submit(runs[4], .retried(Self.passing, timedOut: false, delay: .seconds(60)))
+                for run in runs[5...] { outcomes.submit(run, .succeeded(metrics: nil)) }
+                try await eventually(within: .seconds(20), "the later ends") {
+                    let ended = try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS'")
+                    let status = try await queue.status(runs[4].id)
+                    return ended == 6 && status == "PENDING"
+                }
+                #expect(try await queue.status(runs[2].id) == "RUNNING")
+                return writing
+            }
+            try await eventually("the end whose row was locked") { outcomes.unwrittenCount == 0 }
+            let children = try await queue.number("SELECT count(*) FROM job_live WHERE parent_id = \(runs[2].id)::uuid")
+            let row = try await queue.status(runs[2].id) + (children > 0 ? " \(children) children" : "")
+            #expect(row == locked.rowAfterwards)
+            #expect(try await queue.attempts(runs[2].id) == locked.attempts)
+            writing.cancel()
+            await writing.value
+        }
+    }
+
+    @Test("R07: a session that keeps a parent's row locked holds up none of its children; the parent ends when the lock is gone")
+    func lockedParent() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let worker = try await queue.addWorker()
+            let parent = try await queue.addParent(job, stores: [1, 2], worker: worker)
+            let runs = try await queue.claimChildren(worker)
+            let outcomes = OutcomeWriter(
+                pool: queue.pool, logs: ExecutionLogWriter(wakeup: Wakeup()), wakeup: Wakeup(), onWritten: { _ in })
+            for run in runs { outcomes.submit(run, .succeeded(metrics: nil)) }
+            try await queue.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_live WHERE id = \(parent)::uuid FOR UPDATE")
+                let writing = Task { try await outcomes.writeOnce() }
+                try await eventually(within: .seconds(20), "the ends of the children") {
+                    try await queue.number("SELECT count(*) FROM job_finished WHERE status = 'SUCCESS'") == 2
+                }
+                try await writing.value
+            }
+            #expect(outcomes.unwrittenCount == 0)
+            #expect(try await queue.status(parent) == "RUNNING")
+            try await eventually("the parent's end, without a sweep") {
+                try await outcomes.writeOnce()
+                return try await queue.status(parent) == "SUCCESS"
+            }
+        }
+    }
+}
