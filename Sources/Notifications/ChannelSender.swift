@@ -134,7 +134,14 @@ struct ChannelSender: Sendable {
 
     private func deliverOnce(_ message: NotificationMessage, through channel: OpenChannel) async -> DeliveryOutcome {
         do {
-            return try await withDeadline(patience) { await transport.deliver(message, through: channel) }
+            let outcome = try await withDeadline(patience) { await transport.deliver(message, through: channel) }
+            // Nothing is said about a channel that somebody mended meanwhile.
+            if case .switchedOff(let reason) = outcome, case .open(let now)? = try? await directory.open(channelID),
+                now.config != channel.config
+            {
+                return .retry(reason: reason)
+            }
+            return outcome
         } catch {
             return .retry(reason: "it took longer than the \(MessageLanguage.duration(patience)) allowed")
         }

@@ -136,56 +136,6 @@ import Testing
         }
     }
 
-    @Test(
-        "R71: a channel that fails for good is switched off with its reason, on record, and the others tell it once; its deliveries end FAILED"
-    )
-    func switchedOff() async throws {
-        try await Outbox.withDatabase { outbox in
-            let dead = try await outbox.addChannel("dead", .telegram)
-            try await outbox.addChannel("alive")
-            let job = try await outbox.addJob()
-            for _ in 1...3 { try await outbox.complete(job, as: "FAILED") }
-            let refusal = FakeTransport { _, _ in .switchedOff(reason: "403: bot was blocked by the user") }
-            let sender = outbox.sender(dead, refusal)
-            await withThrowingTaskGroup { group in
-                for _ in 0..<4 { group.addTask { _ = try await sender.turn() } }
-            }
-            #expect(
-                try await outbox.text("SELECT active || ' ' || problem FROM notification_channels WHERE id = \(dead)")
-                    == "false 403: bot was blocked by the user")
-            try await outbox.loop([:]).giveUp()
-            #expect(try await outbox.deliveries().filter { $0.hasPrefix("dead") } == Array(repeating: "dead FAILURE FAILED", count: 3))
-            #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE about_channel_id = \(dead)") == 1)
-            let audit = try await outbox.text(
-                "SELECT actor || ' ' || (after ->> 'active') FROM audit_log WHERE table_name = 'notification_channels' AND action = 'UPDATE'"
-            )
-            #expect(audit == "chimera outbox false")
-            let alive = FakeTransport()
-            let other = outbox.sender(try await outbox.number("SELECT id FROM notification_channels WHERE name = 'alive'"), alive)
-            while case .attempted = try await other.turn() {}
-            #expect(alive.messages.last?.text.plain.contains("O canal dead foi desligado") == true)
-            // On again: the reason is gone, and new events reach it.
-            try await outbox.run("UPDATE notification_channels SET active = true WHERE id = \(dead)")
-            #expect(try await outbox.text("SELECT problem FROM notification_channels WHERE id = \(dead)") == "null")
-            try await outbox.complete(job, as: "FAILED")
-            #expect(try await outbox.deliveries().contains("dead FAILURE PENDING"))
-        }
-    }
-
-    @Test("deliveries of a channel that was switched off or removed by hand end FAILED and say so")
-    func deadByHand() async throws {
-        try await Outbox.withDatabase { outbox in
-            let channel = try await outbox.addChannel()
-            try await outbox.complete(try await outbox.addJob(), as: "FAILED")
-            try await outbox.run("UPDATE notification_channels SET deleted_at = now() WHERE id = \(channel)")
-            guard case .nothingDue = try await outbox.sender(channel, FakeTransport()).turn() else { throw Unexpected("it was sent") }
-            #expect(try await outbox.loop([:]).giveUp() == 1)
-            #expect(
-                try await outbox.text("SELECT status || ' ' || last_error FROM notification_deliveries") == "FAILED the channel was removed"
-            )
-        }
-    }
-
     @Test("R71: a chat that moved is followed at once and stored once, however many senders meet it")
     func migrated() async throws {
         try await Outbox.withDatabase { outbox in

@@ -68,7 +68,7 @@ extension Catalogue {
                 .tests([
                     "ChannelTests.TelegramChannelTests/tooMany", "ChannelTests.TelegramChannelTests/unusable",
                     "ChannelTests.TelegramChannelTests/migrated", "ChannelTests.TelegramChannelTests/unparsable",
-                    "NotificationsTests.DeliveryTests/switchedOff", "NotificationsTests.DeliveryTests/migrated",
+                    "NotificationsTests.SwitchedOffTests/switchedOff", "NotificationsTests.DeliveryTests/migrated",
                     "ChimeraTests.ChannelCommandTests/migration",
                 ])
             ]),
