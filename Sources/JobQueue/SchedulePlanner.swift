@@ -27,8 +27,8 @@ struct SchedulePlanner: Sendable {
     func followZoneFiles() async throws {
         var outdated: [Int] = []
         for row in try await pool.query(ScheduleStatements.plannedSchedules) {
-            // One that cannot be read has no next due time: the planner says why.
-            let next = try? Self.nextDueAt(of: row)
+            // One that cannot be read here, while it is under way, may be read on other hosts: nothing is decided before it is due.
+            guard let next = try? Self.nextDueAt(of: row) else { continue }
             if try next != row.getIfPresent("next_due_at", as: Int64.self) { outdated.append(try row.get("job_config_id")) }
         }
         guard !outdated.isEmpty else { return }

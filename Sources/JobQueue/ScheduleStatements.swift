@@ -7,12 +7,17 @@ enum ScheduleStatements {
         """
         SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
           EXISTS (SELECT FROM job_configurations AS c LEFT JOIN job_schedules AS s ON s.job_config_id = c.id
-                  WHERE s.planned_for <> c.updated_at
-                     OR s.job_config_id IS NULL AND c.cron_pattern IS NOT NULL AND c.deleted_at IS NULL) AS has_changes,
+                  WHERE \(isToPlan) OR s.job_config_id IS NULL AND c.cron_pattern IS NOT NULL AND c.deleted_at IS NULL) AS has_changes,
           (SELECT (extract(epoch FROM min(next_due_at)) * 1000000)::bigint FROM job_schedules
            WHERE next_due_at > \(instant(moment))) AS next_due_at
         """
     }
+
+    /// It changed, or has neither a next due time nor a reason why: somebody took one of them away by hand.
+    private static let isToPlan: SQL = """
+        (s.planned_for <> c.updated_at
+          OR s.next_due_at IS NULL AND c.problem IS NULL AND c.cron_pattern IS NOT NULL AND c.active AND c.deleted_at IS NULL)
+        """
 
     /// Configurations to plan, their rows in `job_schedules` locked. Configurations are not locked: an edit that an operator left open
     /// must not stop a schedule, and one that is committed meanwhile is planned in the next round.
@@ -23,7 +28,7 @@ enum ScheduleStatements {
           SELECT c.id, s.looked_until, s.cron_pattern IS NOT DISTINCT FROM c.cron_pattern AND s.time_zone = c.time_zone AS is_same,
             s.next_due_at IS NOT NULL AS was_under_way
           FROM job_schedules AS s JOIN job_configurations AS c ON c.id = s.job_config_id
-          WHERE s.planned_for <> c.updated_at ORDER BY c.id LIMIT \(limit) FOR UPDATE OF s SKIP LOCKED
+          WHERE \(isToPlan) ORDER BY c.id LIMIT \(limit) FOR UPDATE OF s SKIP LOCKED
         ),
         missing AS (
           SELECT c.id, NULL::timestamptz, NULL::boolean, NULL::boolean FROM job_configurations AS c

@@ -41,8 +41,8 @@ enum DeliveryStatements {
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
           clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.job_type, j.problem, d.due_at,
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
-          to_char(d.due_at AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS due_wall,
-          to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE j.time_zone, 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
+          to_char(d.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS due_wall,
+          to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
           (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children

@@ -42,9 +42,13 @@ enum LateStatements {
         SELECT w.job_config_id, j.cron_pattern, j.time_zone, j.paused_at IS NOT NULL AS is_paused,
           floor(extract(epoch FROM clock_timestamp() - interval '1 second' - j.expect_success_within))::bigint AS horizon,
           floor(extract(epoch FROM w.watched_through))::bigint AS watched_through,
-          floor(extract(epoch FROM s.looked_until))::bigint AS looked_until, extract(epoch FROM s.next_due_at)::bigint AS next_due_at
+          -- Where a scheduler would begin: it may not have planned the job as it stands.
+          floor(extract(epoch FROM CASE
+            WHEN s.cron_pattern IS DISTINCT FROM j.cron_pattern OR s.time_zone IS DISTINCT FROM j.time_zone THEN j.updated_at
+            WHEN s.next_due_at IS NULL AND s.planned_for <> j.updated_at THEN greatest(s.looked_until, j.updated_at)
+            ELSE s.looked_until END))::bigint AS looked_until
         FROM job_watches AS w JOIN job_configurations AS j ON j.id = w.job_config_id
-        LEFT JOIN job_schedules AS s ON s.job_config_id = j.id AND s.cron_pattern = j.cron_pattern AND s.time_zone = j.time_zone
+        LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
           AND (w.next_look_at <= clock_timestamp() OR w.seen <> j.updated_at)
         ORDER BY w.job_config_id LIMIT \(limit) FOR UPDATE OF w SKIP LOCKED

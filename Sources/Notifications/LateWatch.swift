@@ -63,10 +63,8 @@ struct LateWatch: Sendable {
             return look
         }
         look.nextDueAt = times.next(after: look.horizon)
-        if try !row.get("is_paused", as: Bool.self), let next: Int64 = try row.getIfPresent("next_due_at"), next <= look.horizon,
-            let lookedUntil: Int64 = try row.getIfPresent("looked_until")
-        {
-            let start = max(lookedUntil, try row.get("watched_through"))
+        if try !row.get("is_paused", as: Bool.self) {
+            let start = max(try row.get("looked_until", as: Int64.self), try row.get("watched_through"))
             look.untickedDueTimes = times.latest(after: start, through: look.horizon, limit: mostUnticked)
         }
         return look

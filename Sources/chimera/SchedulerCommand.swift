@@ -1,3 +1,4 @@
+import Cron
 import JobQueue
 import Postgres
 import Runtime
@@ -18,6 +19,7 @@ struct SchedulerCommand {
             number of schedulers may run: each due time is decided by one of them.
             """
     ) { invocation in
+        try checkZones()
         guard !invocation.has("--once") else {
             // Here the operator waits for the answer: no database is an error at once.
             _ = try await Scheduler(pool: try await OperatorDatabase(invocation).pool).runOnce()
@@ -25,6 +27,16 @@ struct SchedulerCommand {
         }
         try await run(invocation.settings)
         return .ok
+    }
+
+    /// A scheduler without zones would take every job for one that cannot be scheduled, on behalf of all the others.
+    private static func checkZones() throws {
+        do {
+            _ = try TimeZoneRules(named: "America/Sao_Paulo")
+        } catch {
+            throw OperatorError(
+                exitCode: .configuration, message: "this host's time zones cannot be read; install tzdata, or mend TZDIR: \(error)")
+        }
     }
 
     private static func run(_ settings: ProgramSettings) async throws {

@@ -125,4 +125,14 @@ import Testing
         #expect(try await full.waitForExit() == .exited(70))
         #expect(full.errors.count == 1 && full.errors[0].contains("cannot write the answer"))
     }
+
+    @Test("a scheduler on a host without time zones refuses to begin: it would take every job for one that cannot be scheduled")
+    func noZones() async throws {
+        for arguments in [["scheduler"], ["scheduler", "--once"]] {
+            let environment = ["DATABASE_URL": "postgresql://localhost:1/none", "TZDIR": "/var/empty/none"]
+            let answer = try await chimera(arguments, environment: environment)
+            let words = answer.errors.joined()
+            #expect(answer.exitCode == 78 && words.contains("install tzdata") && words.contains("/var/empty/none"), "\(words)")
+        }
+    }
 }

@@ -69,6 +69,24 @@ import Testing
         return (try row.get("id"), try row.get("store_id"))
     }
 
+    @Test("a zone that the server knows no longer, of one store or of the sync, leaves the others to be seen")
+    func goneZone() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS")
+            for number in 1...2 { try await database.done("store", "add", "00\(number)", "--name", "Loja \(number)") }
+            try await database.pool.transaction { transaction in
+                try await transaction.script(
+                    """
+                    SET LOCAL session_replication_role = replica;
+                    UPDATE stores SET config = '{"time_zone": "Brazil/Gone"}' WHERE registration = '001';
+                    UPDATE job_configurations SET time_zone = 'Brazil/Gone'
+                    """)
+            }
+            let rows = try await database.chimera("status", "--json").json["stores"]?.arrayValue ?? []
+            #expect(rows.map { $0["registration"] } == ["001", "002"])
+        }
+    }
+
     @Test("a store whose run failed is mended by retrying that run")
     func failed() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
@@ -165,7 +183,7 @@ import Testing
     @Test("schedules that cannot be used, that are paused, that nobody looks after and that are late are named")
     func schedules() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
-            for name in ["unseen", "late", "broken", "well", "resting", "held"] {
+            for name in ["unseen", "edited", "late", "broken", "well", "resting", "held", "resumed"] {
                 try await database.done(
                     "job", "add", name, "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes",
                     "--active", name == "resting" ? "no" : "yes")
@@ -180,16 +198,22 @@ import Testing
                     UPDATE job_configurations SET paused_at = now() WHERE name = 'held';
                     INSERT INTO schedule_ticks (job_config_id, due_at, outcome)
                       SELECT id, now() - interval '51 minutes', 'ENQUEUED' FROM job_configurations WHERE name IN ('late', 'held')
+                      UNION ALL SELECT id, now() - interval '51 minutes', 'SKIPPED_PAUSED' FROM job_configurations WHERE name = 'resumed'
                       UNION ALL SELECT id, now() - interval '49 minutes', 'ENQUEUED' FROM job_configurations WHERE name = 'well';
                     INSERT INTO job_schedules (job_config_id, planned_for, cron_pattern, time_zone, looked_until, next_due_at)
                       SELECT id, updated_at, cron_pattern, time_zone, now(), now() + interval '1 hour' FROM job_configurations
-                      WHERE name IN ('late', 'well', 'broken');
+                      WHERE name IN ('late', 'well', 'broken', 'resumed')
+                      UNION ALL SELECT id, updated_at - interval '1 day', '0 0 1 1 *', time_zone, now(), now() + interval '1 month'
+                      FROM job_configurations WHERE name = 'edited';
                     """)
             }
             let rows = try await database.done("status", "--json").json["schedules"]?.arrayValue ?? []
-            #expect(rows.map { $0["name"] } == ["broken", "held", "late", "unseen"])
-            #expect(rows.map { $0["state"] } == ["PROBLEM", "PAUSED", "LATE", "WAITING"])
+            #expect(rows.map { $0["name"] } == ["broken", "edited", "held", "late", "unseen"])
+            #expect(rows.map { $0["state"] } == ["PROBLEM", "WAITING", "PAUSED", "LATE", "WAITING"])
             let text = try await database.done("status").text
+            let jobs = try await database.done("job", "list", "--json").json.arrayValue ?? []
+            func next(_ name: String) -> JSONValue? { jobs.first { $0["name"]?.stringValue == name }?["next_due_at"] }
+            #expect(next("edited") == .null && next("well")?.stringValue != nil, "no due time of a pattern that is its own no longer")
             #expect(text.contains("\"late\" is late") && text.contains("\"unseen\" waits for a scheduler") && text.contains("unreadable"))
         }
     }

@@ -137,26 +137,6 @@ import Testing
         }
     }
 
-    @Test("what SQL let through and the scheduler cannot use is a problem of the configuration, until it is good again")
-    func problems() async throws {
-        try await SchedulerFixture.withDatabase { fixture in
-            let job = try await fixture.addJob(pattern: "0 0 31 2 *")
-            let good = try await fixture.addJob("good", pattern: "* * * * * *")
-            let before = try await fixture.pool.query("SELECT updated_at FROM job_configurations WHERE id = \(job)").first!["updated_at"]
-            #expect(try await fixture.scheduler.runOnce() != nil)
-            let marked = try await fixture.pool.query("SELECT problem, updated_at FROM job_configurations WHERE id = \(job)").first!
-            #expect(marked["problem"]?.contains("never comes") == true)
-            #expect(marked["updated_at"] == before)
-            _ = try await fixture.scheduler.runOnce()
-            #expect(try await fixture.count("SELECT FROM audit_log WHERE row_id = \(String(job)) AND action = 'UPDATE'") == 1)
-            _ = try await fixture.pool.query("UPDATE job_configurations SET cron_pattern = '0 0 28 2 *' WHERE id = \(job)")
-            _ = try await fixture.scheduler.runOnce()
-            #expect(try await fixture.count("SELECT FROM job_configurations WHERE problem IS NOT NULL") == 0)
-            #expect(try await fixture.count("SELECT FROM job_schedules WHERE next_due_at IS NOT NULL") == 2)
-            _ = good
-        }
-    }
-
     @Test("R51: a transaction cut between enqueue and commit leaves nothing, and the next one does it once")
     func rolledBack() async throws {
         struct Killed: Error {}

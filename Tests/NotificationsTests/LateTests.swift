@@ -181,6 +181,50 @@ import Testing
         }
     }
 
+    @Test("LATE comes also for a job that no scheduler has planned as it stands: new, or with another pattern", arguments: [false, true])
+    func neverPlanned(wasPlanned: Bool) async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel()
+            let minute = try await outbox.number("SELECT extract(minute FROM now() - interval '30 minutes')::int")
+            let job = try await outbox.addJob(
+                "hourly", "cron_pattern = '0 0 1 1 *', time_zone = 'UTC', expect_success_within = '10 minutes'")
+            if wasPlanned { _ = try await Scheduler(pool: outbox.pool).runOnce() }
+            // As if that had been done three hours ago.
+            try await outbox.pool.transaction { transaction in
+                try await transaction.script(
+                    """
+                    SET LOCAL session_replication_role = replica;
+                    UPDATE job_configurations SET cron_pattern = '\(minute) * * * *', updated_at = now() - interval '3 hours' WHERE id = \(job)
+                    """)
+            }
+            let watch = LateWatch(pool: outbox.pool)
+            try await watch.runOnce()
+            try await watchSince(outbox, hours: 24)
+            try await watch.runOnce()
+            #expect(try await late(outbox) == ["150", "90", "30"])
+        }
+    }
+
+    @Test("a zone that the server knows no longer keeps no message back: its times are told in the country's own zone")
+    func goneZone() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("sync", "cron_pattern = '0 0 1 1 *', expect_success_within = '30 minutes'")
+            try await outbox.pool.transaction { transaction in
+                try await transaction.script(
+                    """
+                    SET LOCAL session_replication_role = replica;
+                    UPDATE job_configurations SET time_zone = 'Brazil/Gone' WHERE id = \(job);
+                    INSERT INTO notification_deliveries (channel_id, job_config_id, event, due_at)
+                      VALUES (\(channel), \(job), 'LATE', '2026-11-30 08:10:00Z')
+                    """)
+            }
+            let transport = FakeTransport()
+            _ = try await outbox.sender(channel, transport).turn()
+            #expect(transport.messages.map { $0.text.plain.contains("05:10") } == [true])
+        }
+    }
+
     @Test("a job without a pattern is measured from its last success: late once, and again after the next success")
     func unscheduled() async throws {
         try await Outbox.withDatabase { outbox in

@@ -39,6 +39,16 @@ extension Migration {
             CREATE INDEX job_configurations_closed ON job_configurations (id)
               WHERE is_gated OR deleted_at IS NOT NULL;
 
+            -- The zone, unless this server knows it no longer (an alias that an update of tzdata removed): one job or store with such a zone must not
+            -- fail what is asked of all of them.
+            CREATE FUNCTION usable_time_zone(zone text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+            BEGIN
+              PERFORM now() AT TIME ZONE zone;
+              RETURN zone;
+            EXCEPTION WHEN invalid_parameter_value THEN
+              RETURN 'America/Sao_Paulo';
+            END $$;
+
             -- Zone names spelled as pg_timezone_names spells them; that view reads hundreds of files, so a name in use is taken as known.
             CREATE FUNCTION is_known_time_zone(zone text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
@@ -202,6 +212,6 @@ extension Migration {
             """#,
         down: #"""
             DROP TABLE job_configurations;
-            DROP FUNCTION check_job_configuration, check_custom_options, check_run_options, cron_problem, is_known_time_zone;
+            DROP FUNCTION check_job_configuration, check_custom_options, check_run_options, cron_problem, is_known_time_zone, usable_time_zone;
             """#)
 }

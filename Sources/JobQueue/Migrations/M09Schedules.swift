@@ -21,7 +21,9 @@ extension Migration {
               cron_pattern text,
               time_zone text NOT NULL,
               looked_until timestamptz NOT NULL,    -- due times up to here have their tick
-              next_due_at timestamptz               -- null: never, or not while it stays as it is
+              next_due_at timestamptz,              -- null: never, or not while it stays as it is
+              -- An infinite one would fail the look at all of them.
+              CONSTRAINT job_schedules_finite CHECK (isfinite(looked_until) AND isfinite(next_due_at))
             ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
             CREATE INDEX job_schedules_due ON job_schedules (next_due_at) WHERE next_due_at IS NOT NULL;
             """#,

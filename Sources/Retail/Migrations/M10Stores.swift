@@ -103,9 +103,9 @@ extension Migration {
 
             -- The zone whose days a store lives in: its own, else that of its sync job.
             CREATE FUNCTION store_time_zone(store_config jsonb) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-              SELECT coalesce(store_config ->> 'time_zone',
+              SELECT usable_time_zone(coalesce(store_config ->> 'time_zone',
                 (SELECT time_zone FROM job_configurations WHERE job_type = 'SYNC_PRODUCTS' AND deleted_at IS NULL ORDER BY active DESC, id LIMIT 1),
-                'America/Sao_Paulo')
+                'America/Sao_Paulo'))
             $$;
 
             CREATE FUNCTION is_dry_run(params jsonb, config jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$

@@ -6,7 +6,7 @@ enum JobStatements {
     static let listing: SQL = """
         SELECT j.id, j.name, j.description, j.job_type, j.cron_pattern, j.time_zone, j.config, j.integration_id, i.name AS integration, j.active,
           j.paused_at, j.priority, j.max_attempts, j.retry_delay_seconds, j.timeout_seconds, j.max_concurrency, j.overlap_policy, j.misfire_policy,
-          j.expect_success_within, j.problem, n.notifications, CASE WHEN j.active AND j.cron_pattern IS NOT NULL THEN s.next_due_at END AS next_due_at,
+          j.expect_success_within, j.problem, n.notifications, CASE WHEN j.active AND s.cron_pattern = j.cron_pattern AND s.time_zone = j.time_zone THEN s.next_due_at END AS next_due_at,
           j.created_at, j.updated_at
         FROM job_configurations AS j LEFT JOIN integrations AS i ON i.id = j.integration_id LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object('channel', c.name, 'on', to_jsonb(array_remove(ARRAY[

@@ -26,7 +26,7 @@ enum StatusStatements {
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
           SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
-            AND j.expect_success_within IS NOT NULL
+            AND j.expect_success_within IS NOT NULL AND t.outcome <> 'SKIPPED_PAUSED'
           ORDER BY t.due_at DESC LIMIT 1
         ) AS due ON true
         LEFT JOIN LATERAL (
@@ -37,7 +37,8 @@ enum StatusStatements {
         ) AS late ON true
         WHERE j.active AND j.deleted_at IS NULL AND j.cron_pattern IS NOT NULL
           AND (j.problem IS NOT NULL OR j.paused_at IS NOT NULL OR late.due_at IS NOT NULL
-            OR CASE WHEN s.job_config_id IS NULL THEN j.updated_at ELSE s.next_due_at END < now() - interval '60 seconds')
+            OR CASE WHEN s.planned_for IS DISTINCT FROM j.updated_at AND isfinite(coalesce(s.planned_for, now())) THEN j.updated_at
+              ELSE s.next_due_at END < now() - interval '60 seconds')
         ORDER BY j.name
         """
 }
