@@ -135,10 +135,18 @@ final class OutcomeStore: Sendable {
                 logger.warning("the ends of runs wait for a lock; those that nobody has locked are written", ["runs": "\(items.count)"])
                 return try await execute(items, statement, true)
             }
-            // Not their rows, but what one of them has to write elsewhere is locked: each by itself, so that it alone waits.
+            // Not their rows, but what one of them has to write elsewhere is locked: each by itself, in another order each time, up to the
+            // first that waits; the rest is tried later, for each would wait for a second and all others with it.
             guard items.count > 1 else { return Unwritable(locked: [items[0].run.id]) }
             var unwritable = Unwritable()
-            for item in items { unwritable.formUnion(try await execute([item], statement, true)) }
+            let order = items.shuffled()
+            for (place, item) in order.enumerated() {
+                unwritable.formUnion(try await execute([item], statement, true))
+                guard unwritable.locked.isEmpty else {
+                    unwritable.locked.formUnion(order[place...].map(\.run.id))
+                    break
+                }
+            }
             return unwritable
         }
     }

@@ -33,6 +33,8 @@ final class OutcomeWriter: Sendable {
         var all: Outcomes { waiting + writing + lockedOut.outcomes + withoutDay.outcomes }
 
         mutating func setAside(_ outcomes: Outcomes, _ unwritable: Unwritable) {
+            // Not in the same round once more.
+            if !unwritable.locked.isEmpty { lockedOut.nextTry = max(lockedOut.nextTry, MonotonicClock.now() + lockedOutInterval) }
             lockedOut.outcomes += outcomes.filter { unwritable.locked.contains($0.run.id) }
             withoutDay.outcomes += outcomes.filter { unwritable.withoutDay.contains($0.run.id) }
         }
@@ -110,7 +112,7 @@ final class OutcomeWriter: Sendable {
             if try await !writeTogether(outcomes) {
                 do {
                     try await writeLogs()
-                } catch let error as PostgresError where error.isMissingPartition {
+                } catch let error as PostgresError where error.isMissingPartition || error.isLockTimeout {
                     // Lines have a place of their own: their wait holds up no end.
                     waitingLines = error
                 }
@@ -141,9 +143,11 @@ final class OutcomeWriter: Sendable {
         let outcomes = unwritten.withLock { $0[keyPath: kind].nextTry <= now ? $0[keyPath: kind].outcomes : [] }
         guard !outcomes.isEmpty else { return }
         let unwritable = try await store.write(outcomes, skipsLocked: true)
+        // A round that waited for locks takes a third of the time: others want to be written meanwhile.
+        let rest = max(interval, (MonotonicClock.now() - now) * 2)
         let left = unwritable.locked.union(unwritable.withoutDay)
         unwritten.withLock { unwritten in
-            unwritten[keyPath: kind] = SetAside(nextTry: MonotonicClock.now() + interval)
+            unwritten[keyPath: kind] = SetAside(nextTry: MonotonicClock.now() + rest)
             unwritten.setAside(outcomes, unwritable)
         }
         if left.count < outcomes.count { onWritten(outcomes.contains { $0.run.isGated && !left.contains($0.run.id) }) }
@@ -159,7 +163,9 @@ final class OutcomeWriter: Sendable {
             return false
         }
         do {
-            _ = try await pool.queries([QueueStatements.logs(lines, now: MonotonicClock.now()), ends])
+            _ = try await pool.queries([
+                QueueStatements.linePatience, QueueStatements.logs(lines, now: MonotonicClock.now()), ends,
+            ])
             return true
         } catch {
             logs.putBack(lines)
@@ -181,7 +187,9 @@ final class OutcomeWriter: Sendable {
             let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
             do {
                 try await store.repeatingConflicts {
-                    _ = try await self.pool.query(QueueStatements.logs(batch, now: MonotonicClock.now()))
+                    _ = try await self.pool.queries([
+                        QueueStatements.linePatience, QueueStatements.logs(batch, now: MonotonicClock.now()),
+                    ])
                 }
             } catch let error as PostgresError where error.refusesRows {
                 try await writeOneByOne(batch, from: start, of: lines)

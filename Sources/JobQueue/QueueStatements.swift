@@ -73,7 +73,10 @@ enum QueueStatements {
 
     /// Locks those of these parents that nobody has locked; gives their ids.
     static func lockParents(_ parents: Set<ExecutionID>) -> SQL {
-        "SELECT id::text AS id FROM job_live WHERE id = ANY (\(parents.sorted())::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+        """
+        WITH \(patience) SELECT l.id::text AS id FROM patience, job_live AS l WHERE l.id = ANY (\(parents.sorted())::uuid[])
+        ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
+        """
     }
 
     /// Those of these parents that have not ended.
@@ -102,6 +105,9 @@ enum QueueStatements {
     }
 
     /// Lines whose run still holds its token; `ages` tells how long ago each was written, for only the database's clock counts.
+    /// Before `logs`, in the same transaction: somebody may have the day's table locked, to build an index perhaps.
+    static let linePatience: SQL = "SELECT set_config('lock_timeout', '1s', true) AS patience"
+
     static func logs(_ lines: [LogLine], now: Duration) -> SQL {
         """
         INSERT INTO execution_logs (execution_id, attempt, logged_at, level, message, fields)

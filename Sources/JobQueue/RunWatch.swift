@@ -12,6 +12,8 @@ struct RunWatch: Sendable {
     static let lookInterval: Duration = .seconds(1)
     /// How often the worker compares the rows that carry its id with what it knows.
     static let reconciliationInterval: Duration = .seconds(5)
+    /// How long a look may be left out because nothing was claimed since a clean one: a claim whose answer was given up may commit after it.
+    private static let longestRest: Duration = .seconds(60)
     /// A look that hangs longer is given up: the next one may find another connection.
     private static let lookDeadline: Duration = .seconds(5)
 
@@ -23,11 +25,13 @@ struct RunWatch: Sendable {
     let claims: @Sendable () -> ClaimRounds
     /// Signalled by cancellations.
     let wakeup: Wakeup
+    private let rest: Duration
     private let logger = Logger(label: "watch")
 
     init(
         identity: WorkerIdentity, pool: PostgresPool, slots: Slots, outcomes: OutcomeWriter, attempt: Attempt,
-        claims: @escaping @Sendable () -> ClaimRounds, wakeup: Wakeup
+        claims: @escaping @Sendable () -> ClaimRounds, wakeup: Wakeup,
+        rest: Duration = Self.longestRest
     ) {
         self.identity = identity
         self.pool = pool
@@ -36,6 +40,7 @@ struct RunWatch: Sendable {
         self.attempt = attempt
         self.claims = claims
         self.wakeup = wakeup
+        self.rest = rest
     }
 
     /// Watches until the task is cancelled. Each of the three has its own turn: a timeout never waits for a database that is slow or away.
@@ -79,12 +84,14 @@ struct RunWatch: Sendable {
     private func giveBackUnknownRows() async {
         var suspects: [HeldRow: Int] = [:]
         var looks = PollTimes(every: Self.reconciliationInterval)
-        // The claims that had taken something when a look found no row, known or not: until there is another, there is nothing to find.
+        // The claims that had taken something when a look found no row, known or not: until there is another, there is hardly anything to find.
         var clean: Int?
+        var lookedAt = MonotonicClock.now()
         while !Task.isCancelled {
             _ = await Wakeup().wait(upTo: looks.wait())
             let taking = claims().taking
-            guard clean != taking else { continue }
+            guard clean != taking || MonotonicClock.now() - lookedAt >= rest else { continue }
+            lookedAt = MonotonicClock.now()
             suspects = await giveBackUnknownRows(suspects: suspects) { clean = taking }
         }
     }

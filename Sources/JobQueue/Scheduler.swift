@@ -79,7 +79,12 @@ package struct Scheduler: Sendable {
         var glance = try await look(after: 0)
         onProgress(0)
         if glance.hasChanges {
-            try await planner.planAll()
+            do {
+                try await planner.planAll()
+            } catch let error as PostgresError where error.isRefusal {
+                // Somebody holds a new job's row: those that are planned go on.
+                logger.warning("schedules that changed cannot be planned now", ["error": "\(error)"])
+            }
             onProgress(0)
         }
         if glance.hasChanges || glance.untilDue.map({ $0 <= .zero }) ?? false {

@@ -99,4 +99,61 @@ import Testing
             }
         }
     }
+
+    /// As CREATE INDEX locks the day's table of `name`.
+    private func lock(_ name: String, of queue: Queue, in transaction: PostgresTransaction) async throws {
+        let day = try await queue.text("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')")
+        _ = try await transaction.query("LOCK TABLE \(spliced("\(name)_\(day)")) IN SHARE MODE")
+    }
+
+    @Test("R07: a locked table of lines holds up no end, of another run or of their own")
+    func lockedLines() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob(), count: 2)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let wakeup = Wakeup()
+            let logs = ExecutionLogWriter(wakeup: wakeup)
+            let outcomes = OutcomeWriter(pool: queue.pool, logs: logs, wakeup: wakeup, onWritten: { _ in })
+            let writing = try await queue.pool.transaction { transaction in
+                try await lock("execution_logs", of: queue, in: transaction)
+                logs.append(run: runs[0], level: .info, message: "line", fields: [:])
+                outcomes.submit(runs[1], .succeeded(metrics: nil))
+                let writing = Task { await outcomes.run() }
+                // Long before the statements' deadline of 30 s, at which the server would end this transaction, too.
+                try await eventually(within: .seconds(20), "the end") { try await queue.status(runs[1].id) == "SUCCESS" }
+                return writing
+            }
+            try await eventually("the line") { try await queue.number("SELECT count(*) FROM execution_logs") == 1 }
+            writing.cancel()
+            await writing.value
+        }
+    }
+
+    @Test("R07: many ends that wait for a table elsewhere do not add up their waits for one that waits for nothing")
+    func manyLockedElsewhere() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob(), count: 31)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let wakeup = Wakeup()
+            let outcomes = OutcomeWriter(
+                pool: queue.pool, logs: ExecutionLogWriter(wakeup: wakeup), wakeup: wakeup, onWritten: { _ in })
+            let writing = try await queue.pool.transaction { transaction in
+                try await lock("job_attempts_past", of: queue, in: transaction)
+                for run in runs[..<30] { outcomes.submit(run, .retried(Self.passing, timedOut: false, delay: .seconds(60))) }
+                let writing = Task { await outcomes.run() }
+                try await eventually("one of them waits") {
+                    try await queue.number(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+                }
+                outcomes.submit(runs[30], .succeeded(metrics: nil))
+                try await eventually(within: .seconds(20), "the end of the other run") {
+                    try await queue.status(runs[30].id) == "SUCCESS"
+                }
+                return writing
+            }
+            try await eventually(within: .seconds(60), "the others") { outcomes.unwrittenCount == 0 }
+            writing.cancel()
+            await writing.value
+        }
+    }
 }

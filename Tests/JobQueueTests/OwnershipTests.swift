@@ -208,4 +208,29 @@ import Testing
             #expect(try await queue.texts("SELECT id FROM job_live WHERE status = 'RUNNING' ORDER BY id") == Array(ids.prefix(2)))
         }
     }
+
+    @Test("R07: a claim that commits after its worker gave it up, and after a look that found nothing, is given back all the same")
+    func lateClaim() async throws {
+        try await Queue.withDatabase { queue in
+            let id = try await queue.enqueue(try await queue.addJob())[0]
+            let worker = try await queue.addWorker()
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            let asked = Mutex(0)
+            let watch = RunWatch(
+                identity: .sample(worker), pool: queue.pool, slots: Slots.patient { _, _ in },
+                outcomes: OutcomeWriter(pool: queue.pool, logs: logs, wakeup: Wakeup(), onWritten: { _ in }),
+                attempt: Attempt(jobs: [:], pool: queue.pool, lease: Lease(length: .seconds(900)), logs: logs),
+                claims: {
+                    asked.withLock { $0 += 1 }
+                    return ClaimRounds(begun: 1, ended: 1, taking: 1)
+                }, wakeup: Wakeup(), rest: .seconds(6))
+            let watching = Task { await watch.run() }
+            // Before a look, and in it.
+            try await eventually("a look that finds nothing") { asked.withLock { $0 } >= 2 }
+            #expect(try await queue.claim(worker).count == 1)
+            try await eventually("given back") { try await queue.status(id) == "PENDING" }
+            watching.cancel()
+            await watching.value
+        }
+    }
 }

@@ -43,4 +43,21 @@ import Testing
             #expect(refusal?.sqlState == "23514")
         }
     }
+
+    @Test("a new job whose row somebody keeps locked holds up no other job's due time")
+    func lockedNewcomer() async throws {
+        try await SchedulerFixture.withDatabase { fixture in
+            let old = try await fixture.addJob("old", pattern: "* * * * * *")
+            _ = try await fixture.scheduler.runOnce()
+            let new = try await fixture.addJob("new", pattern: "0 5 * * *")
+            try await fixture.rewind(old, by: 5)
+            try await fixture.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_configurations WHERE id = \(new) FOR UPDATE")
+                _ = try await fixture.scheduler.runOnce()
+                #expect(try await fixture.count("SELECT FROM schedule_ticks WHERE job_config_id = \(old)") > 0)
+            }
+            _ = try await fixture.scheduler.runOnce()
+            #expect(try await fixture.count("SELECT FROM job_schedules WHERE job_config_id = \(new)") == 1)
+        }
+    }
 }

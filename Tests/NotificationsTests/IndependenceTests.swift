@@ -238,4 +238,21 @@ import Testing
             #expect(try await outbox.number("SELECT count(*) FROM notification_deliveries WHERE status = 'PENDING' AND attempts = 1") == 4)
         }
     }
+
+    @Test("a channel whose row somebody keeps locked keeps no worker from claiming: the run begins, and its START is not told")
+    func lockedChannel() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("told")
+            try await outbox.subscribe(job, channel, to: "on_start")
+            try await outbox.enqueue(job)
+            let worker = try await outbox.addWorker()
+            try await outbox.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM notification_channels WHERE id = \(channel) FOR UPDATE")
+                let claimed = try await withDeadline(.seconds(20)) { try await outbox.claim(worker) }
+                #expect(claimed.count == 1)
+            }
+            #expect(try await outbox.deliveries() == [])
+        }
+    }
 }
