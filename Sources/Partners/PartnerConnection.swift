@@ -18,10 +18,13 @@ struct ConnectionSettings: Sendable {
     init(_ fields: ConfigurationFields, timeout: Duration, maximumBodyBytes: Int) throws(PartnerFailure) {
         baseURL = try fields.baseURL()
         connectTimeout = try fields.seconds("connect_timeout_seconds") ?? .seconds(10)
-        self.timeout = try fields.seconds("request_timeout_seconds") ?? timeout
+        let patience = try fields.seconds("request_timeout_seconds")
+        self.timeout = patience ?? timeout
         lowSpeedLimit = HTTPRequest.LowSpeedLimit(
             bytesPerSecond: try fields.wholeNumber("low_speed_bytes_per_second", in: 0...1_000_000_000) ?? 100,
-            duration: .seconds(try fields.wholeNumber("low_speed_seconds", in: 1...3600) ?? 30))
+            // A partner that thinks sends nothing either: who gives it more time means that.
+            duration: try fields.wholeNumber("low_speed_seconds", in: 1...3600).map { .seconds($0) }
+                ?? max(.seconds(30), patience ?? .zero))
         self.maximumBodyBytes = try fields.wholeNumber("max_response_bytes", in: 1...(1 << 30)) ?? maximumBodyBytes
         proxy = try fields.text("proxy")
         caFile = try fields.text("ca_file")

@@ -23,7 +23,8 @@ enum PartnerMessages {
         guard let document else { return [] }
         let places = [document["response"], document].compactMap { $0 }
         return places.flatMap { place in
-            ["error", "errors", "messages", "message", "content"].flatMap { texts(place[$0]) }
+            ["error", "errors"].flatMap { texts(place[$0], ofFields: true) }
+                + ["messages", "message", "content"].flatMap { texts(place[$0]) }
         }
     }
 
@@ -36,12 +37,16 @@ enum PartnerMessages {
         return String(kept.prefix(maximumCount).joined(separator: "; ").prefix(maximumCharacters))
     }
 
-    private static func texts(_ value: JSONValue?) -> [String] {
+    /// `ofFields`: an object without a `message` has the texts of fields, `{"lines": ["code 7 is unknown"]}`.
+    private static func texts(_ value: JSONValue?, ofFields: Bool = false) -> [String] {
         switch value {
-        case .string(let text): [text]
-        case .array(let elements): elements.prefix(8).flatMap { texts($0) }
-        case .object(let members): members["message"].map { texts($0) } ?? []
-        default: []
+        case .string(let text): return [text]
+        case .array(let elements): return elements.prefix(8).flatMap { texts($0, ofFields: ofFields) }
+        case .object(let members):
+            if let message = members["message"] { return texts(message) }
+            guard ofFields else { return [] }
+            return members.sorted { $0.key < $1.key }.prefix(8).flatMap { field, value in texts(value).map { "\(field): \($0)" } }
+        default: return []
         }
     }
 }

@@ -138,7 +138,7 @@ actor StoreSync {
             if !failure.isRetryable {
                 let hasStarted = try await campaigns.failed(
                     id, httpStatus: failure.httpStatus, reason: failure.message, mayHaveArrived: mayHaveArrived)
-                if failure.httpStatus == 422, hasStarted {
+                if failure.httpStatus == 422 || failure.code == "REFUSED", hasStarted {
                     // Refused for its start, which passed while it waited for its turn, or since an earlier upload that is not listed: it
                     // never will arrive. The next attempt builds anew.
                     throw RunError(code: failure.code, message: failure.message, isRetryable: true)
@@ -150,7 +150,9 @@ actor StoreSync {
             }
             throw failure
         } catch let postponed as RunPostponed {
-            if isFirst { try await campaigns.uploadDidNotArrive(id) }
+            // Nothing was sent now, and the listing has just said that nothing arrived before: the turn that it has to wait for is the upload's
+            // own. Were the next attempt to list once more, that would cost the turn again.
+            try await campaigns.uploadDidNotArrive(id)
             throw postponed
         }
         assert(Failpoint.reach("sync.uploaded"))

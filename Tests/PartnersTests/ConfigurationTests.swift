@@ -79,6 +79,17 @@ struct ConfigurationTests {
         #expect(!failure.message.contains("s3cr3t"))
     }
 
+    @Test("a request that may take longer than 30 s may be silent as long; what is said of slowness itself counts")
+    func patience() throws {
+        func silence(_ changes: [String: JSONValue]) throws -> Duration {
+            try RPConfiguration(Fixture.rp("http://h", changes)).connection.lowSpeedLimit.duration
+        }
+        #expect(try silence([:]) == .seconds(30))
+        #expect(try silence(["request_timeout_seconds": 300]) == .seconds(300))
+        #expect(try silence(["request_timeout_seconds": 5]) == .seconds(30))
+        #expect(try silence(["request_timeout_seconds": 300, "low_speed_seconds": 20]) == .seconds(20))
+    }
+
     @Test("Campaign rules come from campaign_config, else they are the standard ones")
     func rules() throws {
         let standard = try CresceVendasConfiguration(Fixture.cresceVendas()).rules
@@ -112,6 +123,8 @@ struct RedactorTests {
     func messages() {
         let joined = PartnerMessages.joined(["Exception: a", "stackTrace: b", "um", "", "dois", "três"], redactor: redactor)
         #expect(joined == "um; dois")
+        let fields: JSONValue = ["errors": ["discount_store_lines": ["code 1003 nao existe"], "name": "curto"], "content": ["token": "x"]]
+        #expect(PartnerMessages.all(in: fields) == ["discount_store_lines: code 1003 nao existe", "name: curto"])
         #expect(PartnerMessages.joined([String(repeating: "y", count: 500)], redactor: redactor).count == 300)
     }
 }

@@ -66,4 +66,49 @@ import Testing
             #expect(try await shop.text("SELECT count(*) FROM request_reservations") == "3", "it has become its own")
         }
     }
+
+    @Test("another rate counts at once for what waits under the old one, and for what comes")
+    func raisedRate() async throws {
+        try await Shop.withDatabase { shop in
+            let club = try await shop.addIntegration("club", type: "CRESCEVENDAS", config: #"{"max_requests_per_minute": 1}"#)
+            try await shop.run("INSERT INTO job_configurations (name, job_type) VALUES ('sync', 'NOOP')")
+            let ids = try await shop.texts(
+                """
+                INSERT INTO job_executions (job_config_id, run_at)
+                SELECT id, now() + n * interval '1 minute' FROM job_configurations, generate_series(0, 9) AS n ORDER BY n RETURNING id
+                """)
+            func wait(_ id: String, _ perMinute: Int) async throws -> Int? {
+                Int(try await shop.text("SELECT round(extract(epoch FROM reserve_request(\(club.id), \(perMinute), \(id)::uuid)))"))
+            }
+            for id in ids { _ = try await wait(id, 1) }
+            #expect(try await wait(ids[9], 1) ?? 0 > 500)
+            try await shop.run("UPDATE integrations SET config = '{\"max_requests_per_minute\": 60}' WHERE id = \(club.id)")
+            #expect(try await shop.text("SELECT count(*) FROM job_live WHERE run_at > clock_timestamp()") == "0", "they are due")
+            for (place, id) in ids.enumerated() { #expect(try await wait(id, 60) ?? 99 <= place) }
+            #expect(try await wait("01900000-0000-7000-8000-000000000000", 60) ?? 99 <= 10)
+        }
+    }
+
+    @Test("the login that workers share is forgotten when the address, the credentials or a key changes, and by nothing else")
+    func forgottenLogin() async throws {
+        try await Shop.withDatabase { shop in
+            let rp = try await shop.addIntegration("rp", type: "RP", config: #"{"username": "a"}"#)
+            let changes: [(SQL, String)] = [
+                ("UPDATE integrations SET config = config || '{\"username\": \"b\"}'", "0"),
+                ("UPDATE integrations SET base_url = 'http://elsewhere:9000'", "0"),
+                ("INSERT INTO integration_keys VALUES (\(rp.id), 'password', 'enc:v1:k1:AAAA')", "0"),
+                ("UPDATE integration_keys SET value = 'enc:v1:k1:BBBB' WHERE key = 'password'", "0"),
+                ("DELETE FROM integration_keys WHERE key = 'password'", "0"),
+                ("UPDATE integrations SET name = 'rp2'", "1"),
+                ("UPDATE integration_keys SET value = 'enc:v1:k1:CCCC' WHERE key = 'login_token'", "1"),
+            ]
+            for (change, left) in changes {
+                try await shop.run(
+                    "INSERT INTO integration_keys VALUES (\(rp.id), 'login_token', 'enc:v1:k1:AAAA') ON CONFLICT DO NOTHING")
+                try await shop.run(change)
+                #expect(
+                    try await shop.text("SELECT count(*) FROM integration_keys WHERE key = 'login_token'") == left, "\(change.text)")
+            }
+        }
+    }
 }

@@ -104,6 +104,38 @@ extension Migration {
               RETURN greatest(moment - clock_timestamp(), interval '0');
             END $$;
 
+            -- Another rate: what waits under the old one asks again.
+            CREATE FUNCTION follow_request_rate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            BEGIN
+              WITH freed AS (DELETE FROM request_reservations WHERE integration_id = NEW.id RETURNING execution_id, at),
+              waiting AS MATERIALIZED (
+                SELECT l.id FROM job_live AS l JOIN freed AS f ON f.execution_id = l.id
+                WHERE l.status = 'PENDING' AND l.run_at BETWEEN clock_timestamp() AND f.at + interval '5 seconds' ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
+              )
+              UPDATE job_live AS l SET run_at = clock_timestamp() FROM waiting AS w WHERE l.id = w.id;
+              UPDATE integration_state SET next_request_at = '-infinity' WHERE integration_id = NEW.id;
+              PERFORM wake_workers();
+              RETURN NULL;
+            END $$;
+            CREATE TRIGGER follow_request_rate AFTER UPDATE OF config ON integrations FOR EACH ROW
+              WHEN (OLD.config -> 'max_requests_per_minute' IS DISTINCT FROM NEW.config -> 'max_requests_per_minute')
+              EXECUTE FUNCTION follow_request_rate();
+
+            -- The login that workers share belongs to the address and the credentials that it was made with.
+            CREATE FUNCTION forget_login() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              DELETE FROM integration_keys WHERE key = 'login_token'
+                AND integration_id = (CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END ->> TG_ARGV[0])::int;
+              RETURN NULL;
+            END $$;
+            CREATE TRIGGER forget_login AFTER UPDATE ON integrations FOR EACH ROW
+              WHEN (OLD.config IS DISTINCT FROM NEW.config OR OLD.base_url IS DISTINCT FROM NEW.base_url)
+              EXECUTE FUNCTION forget_login('id');
+            CREATE TRIGGER forget_login AFTER INSERT OR UPDATE ON integration_keys FOR EACH ROW WHEN (NEW.key <> 'login_token')
+              EXECUTE FUNCTION forget_login('integration_id');
+            CREATE TRIGGER forget_login_with_key AFTER DELETE ON integration_keys FOR EACH ROW WHEN (OLD.key <> 'login_token')
+              EXECUTE FUNCTION forget_login('integration_id');
+
             -- A failure that may pass: the breaker opens after 20 in a row over at least 3 stores, for 30 s; says until when it is open.
             CREATE FUNCTION record_request_failure(integration int, store int) RETURNS timestamptz LANGUAGE sql SET search_path FROM CURRENT AS $$
               INSERT INTO integration_state AS s (integration_id, failures, failing_stores)
@@ -126,6 +158,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION record_request_success, record_request_failure, reserve_request;
             DROP TABLE request_reservations, integration_state, integration_keys, integrations;
-            DROP FUNCTION check_integration, check_positive_integer;
+            DROP FUNCTION check_integration, check_positive_integer, follow_request_rate, forget_login;
             """#)
 }
