@@ -131,12 +131,14 @@ package struct Scheduler: Sendable {
                 // A transaction that stopped early, at its limit of ticks, left schedules that nobody holds now.
                 if report.found < limit && report.decided.count == report.found { return }
             } catch let refusal as ScheduleRefused {
+                onProgress(0)
                 logger.error(
                     "a job's schedule is refused by the database; it is tried again in the next turn",
                     ["job_config_id": "\(refusal.jobConfigID)", "error": "\(refusal.reason)"])
                 refused.insert(refusal.jobConfigID)
             } catch let error as PostgresError where error.isRefusal {
                 // One of many: the others go one by one.
+                onProgress(0)
                 limit = 1
             }
         }

@@ -182,4 +182,18 @@ import Testing
             #expect(try await queue.claim(worker, batch: 50).count == 1)
         }
     }
+
+    @Test("R27: rows of a limited job that somebody keeps locked at the head of its lane hold up none behind them, however many")
+    func lockedHeadOfLane() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("limited", "max_concurrency = 4")
+            let ids = try await queue.enqueue(job, count: 400).sorted()
+            let worker = try await queue.addWorker()
+            try await queue.pool.transaction { transaction in
+                _ = try await transaction.query("SELECT FROM job_live WHERE id = ANY (\(Array(ids.prefix(380)))::uuid[]) FOR UPDATE")
+                #expect(try await queue.claim(worker, batch: 16).map(\.id) == Array(ids[380..<384]))
+                #expect(try await queue.claim(worker, batch: 16).isEmpty, "the limit holds")
+            }
+        }
+    }
 }

@@ -119,8 +119,8 @@ import Testing
                 logs.append(run: runs[0], level: .info, message: "line", fields: [:])
                 outcomes.submit(runs[1], .succeeded(metrics: nil))
                 let writing = Task { await outcomes.run() }
-                // Long before the statements' deadline of 30 s, at which the server would end this transaction, too.
-                try await eventually(within: .seconds(20), "the end") { try await queue.status(runs[1].id) == "SUCCESS" }
+                // The server ends this transaction after a minute.
+                try await eventually(within: .seconds(50), "the end") { try await queue.status(runs[1].id) == "SUCCESS" }
                 return writing
             }
             try await eventually("the line") { try await queue.number("SELECT count(*) FROM execution_logs") == 1 }
@@ -132,22 +132,23 @@ import Testing
     @Test("R07: many ends that wait for a table elsewhere do not add up their waits for one that waits for nothing")
     func manyLockedElsewhere() async throws {
         try await Queue.withDatabase { queue in
-            try await queue.enqueue(try await queue.addJob(), count: 31)
+            try await queue.enqueue(try await queue.addJob(), count: 61)
             let runs = try await queue.claim(try await queue.addWorker())
             let wakeup = Wakeup()
             let outcomes = OutcomeWriter(
                 pool: queue.pool, logs: ExecutionLogWriter(wakeup: wakeup), wakeup: wakeup, onWritten: { _ in })
             let writing = try await queue.pool.transaction { transaction in
                 try await lock("job_attempts_past", of: queue, in: transaction)
-                for run in runs[..<30] { outcomes.submit(run, .retried(Self.passing, timedOut: false, delay: .seconds(60))) }
+                for run in runs[..<60] { outcomes.submit(run, .retried(Self.passing, timedOut: false, delay: .seconds(60))) }
                 let writing = Task { await outcomes.run() }
                 try await eventually("one of them waits") {
                     try await queue.number(
                         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
                 }
-                outcomes.submit(runs[30], .succeeded(metrics: nil))
-                try await eventually(within: .seconds(20), "the end of the other run") {
-                    try await queue.status(runs[30].id) == "SUCCESS"
+                outcomes.submit(runs[60], .succeeded(metrics: nil))
+                // A second or two for each of them would be two minutes.
+                try await eventually(within: .seconds(50), "the end of the other run") {
+                    try await queue.status(runs[60].id) == "SUCCESS"
                 }
                 return writing
             }

@@ -25,86 +25,95 @@ extension Migration {
               admitted uuid[] := '{}';
               jobs jsonb := '{}'; partners jsonb := '{}'; stores jsonb := '{}'; begun jsonb := '{}';   -- places taken by this call
               store text; taken int;
+              passed uuid[] := '{}'; passed_before int;   -- rows that somebody has locked
             BEGIN
               PERFORM pg_advisory_xact_lock(hashtext('chimera.admission'));
-              FOR candidate IN
-                WITH RECURSIVE lanes AS (
-                  (SELECT job_config_id, source_id, target_id FROM job_live WHERE status = 'PENDING' AND gated
-                   ORDER BY job_config_id, source_id, target_id LIMIT 1)
-                  UNION ALL
-                  SELECT n.* FROM lanes AS l CROSS JOIN LATERAL (
-                    SELECT job_config_id, source_id, target_id FROM job_live
-                    WHERE status = 'PENDING' AND gated AND (job_config_id, source_id, target_id) > (l.job_config_id, l.source_id, l.target_id)
-                    ORDER BY job_config_id, source_id, target_id LIMIT 1) AS n
-                ),
-                runs AS MATERIALIZED (
-                  SELECT job_config_id, source_id, target_id, store_id FROM job_live WHERE status = 'RUNNING' AND worker IS NOT NULL AND gated
-                ),
-                -- Counted once, looked up by key: whatever plan is chosen, the cost grows with runs + lanes and not with their product.
-                held AS MATERIALIZED (
-                  SELECT (SELECT jsonb_object_agg(job_config_id, n) FROM (SELECT job_config_id, count(*) AS n FROM runs GROUP BY job_config_id) AS c) AS job_runs,
-                    (SELECT jsonb_object_agg(partner, n) FROM (
-                      SELECT partner, count(*) AS n FROM runs CROSS JOIN LATERAL
-                        unnest(CASE WHEN source_id = target_id THEN ARRAY[source_id] ELSE ARRAY[source_id, target_id] END) AS partner
-                      GROUP BY partner) AS c) AS partner_runs,
-                    (SELECT jsonb_object_agg(target_id || ':' || store_id, true) FROM runs WHERE store_id IS NOT NULL) AS busy_stores,
-                    (SELECT jsonb_object_agg(job_config_id, true) FROM (
-                      SELECT DISTINCT job_config_id FROM job_live WHERE status = 'RUNNING' AND parent_id IS NULL) AS b) AS busy_jobs
-                ),
-                -- Read only where a comparison waits.
-                syncing AS MATERIALIZED (
-                  SELECT jsonb_object_agg(s.target_id || ':' || s.store_id, true) AS busy
-                  FROM job_live AS s JOIN job_configurations AS j ON j.id = s.job_config_id AND j.job_type = 'SYNC_PRODUCTS' WHERE s.store_id IS NOT NULL
-                ),
-                room AS MATERIALIZED (
-                  SELECT jsonb_object_agg(i.id, CASE WHEN s.open_until > clock_timestamp() THEN 0 WHEN s.open_until IS NOT NULL THEN 1
-                      ELSE coalesce((i.config ->> 'max_concurrency')::numeric::int, CASE i.type WHEN 'RP' THEN 4 END) END
-                    - coalesce((SELECT (partner_runs ->> i.id::text)::int FROM held), 0)) AS partner_room
-                  FROM integrations AS i LEFT JOIN integration_state AS s ON s.integration_id = i.id
-                  WHERE i.id IN (SELECT source_id FROM lanes UNION SELECT target_id FROM lanes)
-                ),
-                open_lanes AS MATERIALIZED (
-                  SELECT l.*, j.is_serial,
-                    coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy, j.job_type = 'COMPARE_DATA' AS yields,
-                    j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
-                    ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
-                    ((SELECT partner_room FROM room) ->> l.target_id::text)::int AS target_room
-                  FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL AND j.deleted_at IS NULL
-                )
-                SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
-                FROM open_lanes AS l CROSS JOIN LATERAL (
-                  SELECT q.id, q.priority, q.run_at, q.store_id, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
-                  FROM job_live AS q
-                  WHERE q.status = 'PENDING' AND q.gated AND q.job_config_id = l.job_config_id AND q.source_id = l.source_id
-                    AND q.target_id = l.target_id AND q.run_at <= clock_timestamp()
-                    AND (q.trigger <> 'SCHEDULE' OR NOT l.is_serial OR NOT l.is_busy)
-                    AND (q.store_id IS NULL OR NOT coalesce((SELECT busy_stores FROM held) ? (q.target_id || ':' || q.store_id), false))
-                    AND (NOT l.yields OR NOT coalesce((SELECT busy FROM syncing) ? (q.target_id || ':' || q.store_id), false))
-                  ORDER BY q.priority, q.run_at, q.id
-                  LIMIT CASE WHEN least(l.job_room, l.source_room, l.target_room) <= 0 THEN 0 ELSE batch + 16 END
-                ) AS p
-                ORDER BY p.priority, p.run_at, p.id
+              -- Once more when somebody has locked rows: those behind them are beyond what was looked at.
               LOOP
-                EXIT WHEN cardinality(admitted) >= batch;
-                store := candidate.target_id || ':' || candidate.store_id;
-                CONTINUE WHEN stores ? store OR candidate.is_queued AND begun ? candidate.job_config_id::text
-                  OR coalesce((jobs ->> candidate.job_config_id::text)::int, 0) >= candidate.job_room
-                  OR coalesce((partners ->> candidate.source_id::text)::int, 0) >= candidate.source_room
-                  OR coalesce((partners ->> candidate.target_id::text)::int, 0) >= candidate.target_room;
-                -- Whom somebody else has locked takes nobody's place.
-                PERFORM FROM job_live WHERE id = candidate.id AND status = 'PENDING' FOR UPDATE SKIP LOCKED;
-                CONTINUE WHEN NOT FOUND;
-                admitted := admitted || candidate.id;
-                IF candidate.is_top THEN
-                  begun := begun || jsonb_build_object(candidate.job_config_id, true);
-                END IF;
-                jobs := jobs || jsonb_build_object(candidate.job_config_id, coalesce((jobs ->> candidate.job_config_id::text)::int, 0) + 1);
-                FOREACH taken IN ARRAY CASE WHEN candidate.source_id = candidate.target_id THEN ARRAY[candidate.source_id] ELSE ARRAY[candidate.source_id, candidate.target_id] END LOOP
-                  partners := partners || jsonb_build_object(taken, coalesce((partners ->> taken::text)::int, 0) + 1);
+                passed_before := cardinality(passed);
+                FOR candidate IN
+                  WITH RECURSIVE lanes AS (
+                    (SELECT job_config_id, source_id, target_id FROM job_live WHERE status = 'PENDING' AND gated
+                     ORDER BY job_config_id, source_id, target_id LIMIT 1)
+                    UNION ALL
+                    SELECT n.* FROM lanes AS l CROSS JOIN LATERAL (
+                      SELECT job_config_id, source_id, target_id FROM job_live
+                      WHERE status = 'PENDING' AND gated AND (job_config_id, source_id, target_id) > (l.job_config_id, l.source_id, l.target_id)
+                      ORDER BY job_config_id, source_id, target_id LIMIT 1) AS n
+                  ),
+                  runs AS MATERIALIZED (
+                    SELECT job_config_id, source_id, target_id, store_id FROM job_live WHERE status = 'RUNNING' AND worker IS NOT NULL AND gated
+                  ),
+                  -- Counted once, looked up by key: whatever plan is chosen, the cost grows with runs + lanes and not with their product.
+                  held AS MATERIALIZED (
+                    SELECT (SELECT jsonb_object_agg(job_config_id, n) FROM (SELECT job_config_id, count(*) AS n FROM runs GROUP BY job_config_id) AS c) AS job_runs,
+                      (SELECT jsonb_object_agg(partner, n) FROM (
+                        SELECT partner, count(*) AS n FROM runs CROSS JOIN LATERAL
+                          unnest(CASE WHEN source_id = target_id THEN ARRAY[source_id] ELSE ARRAY[source_id, target_id] END) AS partner
+                        GROUP BY partner) AS c) AS partner_runs,
+                      (SELECT jsonb_object_agg(target_id || ':' || store_id, true) FROM runs WHERE store_id IS NOT NULL) AS busy_stores,
+                      (SELECT jsonb_object_agg(job_config_id, true) FROM (
+                        SELECT DISTINCT job_config_id FROM job_live WHERE status = 'RUNNING' AND parent_id IS NULL) AS b) AS busy_jobs
+                  ),
+                  -- Read only where a comparison waits.
+                  syncing AS MATERIALIZED (
+                    SELECT jsonb_object_agg(s.target_id || ':' || s.store_id, true) AS busy
+                    FROM job_live AS s JOIN job_configurations AS j ON j.id = s.job_config_id AND j.job_type = 'SYNC_PRODUCTS' WHERE s.store_id IS NOT NULL
+                  ),
+                  room AS MATERIALIZED (
+                    SELECT jsonb_object_agg(i.id, CASE WHEN s.open_until > clock_timestamp() THEN 0 WHEN s.open_until IS NOT NULL THEN 1
+                        ELSE coalesce((i.config ->> 'max_concurrency')::numeric::int, CASE i.type WHEN 'RP' THEN 4 END) END
+                      - coalesce((SELECT (partner_runs ->> i.id::text)::int FROM held), 0)) AS partner_room
+                    FROM integrations AS i LEFT JOIN integration_state AS s ON s.integration_id = i.id
+                    WHERE i.id IN (SELECT source_id FROM lanes UNION SELECT target_id FROM lanes)
+                  ),
+                  open_lanes AS MATERIALIZED (
+                    SELECT l.*, j.is_serial,
+                      coalesce((SELECT busy_jobs FROM held) ? l.job_config_id::text, false) AS is_busy, j.job_type = 'COMPARE_DATA' AS yields,
+                      j.max_concurrency - coalesce(((SELECT job_runs FROM held) ->> l.job_config_id::text)::int, 0) AS job_room,
+                      ((SELECT partner_room FROM room) ->> l.source_id::text)::int AS source_room,
+                      ((SELECT partner_room FROM room) ->> l.target_id::text)::int AS target_room
+                    FROM lanes AS l JOIN job_configurations AS j ON j.id = l.job_config_id AND j.paused_at IS NULL AND j.deleted_at IS NULL
+                  )
+                  SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
+                  FROM open_lanes AS l CROSS JOIN LATERAL (
+                    SELECT q.id, q.priority, q.run_at, q.store_id, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
+                    FROM job_live AS q
+                    WHERE q.status = 'PENDING' AND q.gated AND q.job_config_id = l.job_config_id AND q.source_id = l.source_id
+                      AND q.target_id = l.target_id AND q.run_at <= clock_timestamp() AND q.id <> ALL (admitted || passed)
+                      AND (q.trigger <> 'SCHEDULE' OR NOT l.is_serial OR NOT l.is_busy)
+                      AND (q.store_id IS NULL OR NOT coalesce((SELECT busy_stores FROM held) ? (q.target_id || ':' || q.store_id), false))
+                      AND (NOT l.yields OR NOT coalesce((SELECT busy FROM syncing) ? (q.target_id || ':' || q.store_id), false))
+                    ORDER BY q.priority, q.run_at, q.id
+                    LIMIT CASE WHEN least(l.job_room, l.source_room, l.target_room) <= 0 THEN 0 ELSE batch + 16 + 4 * cardinality(passed) END
+                  ) AS p
+                  ORDER BY p.priority, p.run_at, p.id
+                LOOP
+                  EXIT WHEN cardinality(admitted) >= batch;
+                  store := candidate.target_id || ':' || candidate.store_id;
+                  CONTINUE WHEN stores ? store OR candidate.is_queued AND begun ? candidate.job_config_id::text
+                    OR coalesce((jobs ->> candidate.job_config_id::text)::int, 0) >= candidate.job_room
+                    OR coalesce((partners ->> candidate.source_id::text)::int, 0) >= candidate.source_room
+                    OR coalesce((partners ->> candidate.target_id::text)::int, 0) >= candidate.target_room;
+                  -- Whom somebody else has locked takes nobody's place.
+                  PERFORM FROM job_live WHERE id = candidate.id AND status = 'PENDING' FOR UPDATE SKIP LOCKED;
+                  IF NOT FOUND THEN
+                    passed := passed || candidate.id;
+                    CONTINUE;
+                  END IF;
+                  admitted := admitted || candidate.id;
+                  IF candidate.is_top THEN
+                    begun := begun || jsonb_build_object(candidate.job_config_id, true);
+                  END IF;
+                  jobs := jobs || jsonb_build_object(candidate.job_config_id, coalesce((jobs ->> candidate.job_config_id::text)::int, 0) + 1);
+                  FOREACH taken IN ARRAY CASE WHEN candidate.source_id = candidate.target_id THEN ARRAY[candidate.source_id] ELSE ARRAY[candidate.source_id, candidate.target_id] END LOOP
+                    partners := partners || jsonb_build_object(taken, coalesce((partners ->> taken::text)::int, 0) + 1);
+                  END LOOP;
+                  IF store IS NOT NULL THEN
+                    stores := stores || jsonb_build_object(store, true);
+                  END IF;
                 END LOOP;
-                IF store IS NOT NULL THEN
-                  stores := stores || jsonb_build_object(store, true);
-                END IF;
+                EXIT WHEN cardinality(admitted) >= batch OR cardinality(passed) = passed_before OR cardinality(passed) > 2000;
               END LOOP;
               RETURN admitted;
             END $$;

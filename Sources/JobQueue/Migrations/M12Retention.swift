@@ -102,6 +102,8 @@ extension Migration {
               PERFORM set_config('lock_timeout', (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000 + 500)::int || 'ms', true);
               EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', leaf);
               PERFORM set_config('lock_timeout', '50ms', true);
+              -- All ends wait for what is locked now: who is stopped before the commit loses it.
+              PERFORM set_config('idle_in_transaction_session_timeout', '2s', true);
               -- Parent first, as everybody who reads does.
               EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent);
               EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', leaf);
