@@ -116,6 +116,8 @@ struct PageCursor {
 
     /// Why a page cannot be followed by another.
     enum Defect: Error, Equatable {
+        /// None of its items has a readable code.
+        case noCodes
         /// The page ends where it began, or before.
         case stuck(at: Int64)
         case notAscending(Int64, after: Int64)
@@ -130,6 +132,7 @@ struct PageCursor {
         guard !page.isEmpty else { return nil }
         pageCount += 1
         let codes = page.compactMap(\.code).filter { $0 > 0 }
+        guard page.contains(where: { $0.code != nil }) else { throw .noCodes }
         guard let last = codes.last, last > position else { throw .stuck(at: position) }
         for (before, code) in zip(codes, codes.dropFirst()) where code < before { throw .notAscending(code, after: before) }
         guard pageCount < maximumPages else { throw .tooManyPages }

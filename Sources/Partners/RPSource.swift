@@ -166,6 +166,7 @@ package struct RPSource: ProductSource {
         } catch {
             let (code, text) =
                 switch error {
+                case .noCodes: ("WRONG_SHAPE", "no product of the page has a Codigo that can be read.")
                 case .stuck(let position): ("CURSOR_STUCK", "the page does not lead beyond code \(position).")
                 case .notAscending(let item, let before): ("NOT_ASCENDING", "code \(item) comes after \(before), but codes must ascend.")
                 case .tooManyPages:

@@ -97,7 +97,13 @@ struct SecretScanner {
         let rest = bytes[offset..<limit]
         let word = rest.prefix { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "<") && $0 != UInt8(ascii: ">") }
         let delimiters = [UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#")]
-        let authority = word.prefix { !delimiters.contains($0) }
+        var authorityEnd = word.startIndex
+        while authorityEnd < word.endIndex, !delimiters.contains(bytes[authorityEnd]) {
+            // An envelope may hold a slash, and will be dots.
+            let isEnvelope = matches("enc:v1:", at: authorityEnd)
+            authorityEnd = isEnvelope ? min(end(from: authorityEnd + 7, while: Self.isEnvelopeByte), word.endIndex) : authorityEnd + 1
+        }
+        let authority = word[..<authorityEnd]
         if let at = authority.lastIndex(of: UInt8(ascii: "@")) { return at }
         // `user:pa/ss@host`: what stands behind the colon is no port, so it is a password with a raw delimiter.
         // Colons in brackets are those of an address.

@@ -176,11 +176,17 @@ struct PageCursorTests {
         #expect(try cursor.advance(over: page([2, 2, 3])) == 3)
     }
 
-    @Test("R63: a page that leads nowhere is an error", arguments: [[1, 2], [2], [nil], [0], [-1]] as [[Int64?]])
+    @Test("R63: a page that leads nowhere is an error", arguments: [[1, 2], [2], [0], [-1]] as [[Int64?]])
     func stuck(codes: [Int64?]) throws {
         var cursor = PageCursor(maximumPages: 10)
         _ = try cursor.advance(over: page([1, 2]))
         #expect(throws: PageCursor.Defect.stuck(at: 2)) { _ = try cursor.advance(over: page(codes)) }
+    }
+
+    @Test("A page without a code that can be read is of another shape, not one that comes again and again")
+    func noCodes() throws {
+        var cursor = PageCursor(maximumPages: 10)
+        #expect(throws: PageCursor.Defect.noCodes) { _ = try cursor.advance(over: page([nil, nil])) }
     }
 
     @Test("Codes that descend within a page are an error")

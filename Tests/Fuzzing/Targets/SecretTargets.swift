@@ -98,7 +98,8 @@ extension FuzzTarget {
             "https://u:p/a@host", "enc:v1:k1:AAAA", "senha : abc", "token:{\"a\":[1,\"}\"]}x",
             "password='a b' c", "token=\"a\\\"b\" c",
             "••••", "token=••••",
-            "https://[::1]:5432/x@y", "https://[::1]:5enc:v1:k:4/x@y", "token:\\\\\\", "pass=\"", "secret:[", "a=b", "", "::::====",
+            "https://[::1]:5432/x@y", "https://[::1]:5enc:v1:k:4/x@y", "://[::1]@:5enc:v1:k:4/x@y",
+            "token:\\\\\\", "pass=\"", "secret:[", "a=b", "", "::::====",
             "https://a:b@c:d@e", "token: api_key:",
         ]
     ) { text in
