@@ -41,15 +41,17 @@ extension Migration {
             RETURN false;
           END IF;
           -- Somebody may have a channel's row locked: the run begins all the same, and nobody is told.
-          PERFORM set_config('lock_timeout', '1s', true);
-          INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event)
-          SELECT c.channel_id, l.id, l.job_config_id, 'START' FROM job_live AS l JOIN job_channels AS c ON c.job_config_id = l.job_config_id AND c.on_start
-          WHERE l.status = 'RUNNING' AND l.worker = claimer AND l.token = claim_token AND l.attempt = 1 AND l.parent_id IS NULL
-          ORDER BY l.id, c.channel_id ON CONFLICT DO NOTHING;
-          RETURN FOUND;
-        EXCEPTION WHEN lock_not_available THEN
-          RAISE WARNING 'nobody is told that runs began: a row of notification_channels, or the outbox, is locked';
-          RETURN false;
+          BEGIN
+            PERFORM set_config('lock_timeout', '1s', true);
+            INSERT INTO notification_deliveries (channel_id, execution_id, job_config_id, event)
+            SELECT c.channel_id, l.id, l.job_config_id, 'START' FROM job_live AS l JOIN job_channels AS c ON c.job_config_id = l.job_config_id AND c.on_start
+            WHERE l.status = 'RUNNING' AND l.worker = claimer AND l.token = claim_token AND l.attempt = 1 AND l.parent_id IS NULL
+            ORDER BY l.id, c.channel_id ON CONFLICT DO NOTHING;
+            RETURN FOUND;
+          EXCEPTION WHEN lock_not_available THEN
+            RAISE WARNING 'nobody is told that runs began: a row of notification_channels, or the outbox, is locked';
+            RETURN false;
+          END;
         END $$;
 
         -- Takes a job's failures away and gives the execution among `ended` that is its first success since; null: there is none. Failures of
