@@ -4,4 +4,9 @@ extension String {
     package func replacingScalars(_ text: String, with replacement: String) -> String {
         String(unicodeScalars.replacing(text.unicodeScalars, with: replacement.unicodeScalars))
     }
+
+    /// The same without a secret: neither as it is spelled, whatever stands behind it, nor in another spelling of the same characters.
+    package func hiding(_ secret: String, as mask: String) -> String {
+        replacingScalars(secret, with: mask).replacing(secret, with: mask)
+    }
 }

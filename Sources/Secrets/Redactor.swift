@@ -21,10 +21,7 @@ package struct Redactor: Sendable {
     /// Any text on one line, with the secrets masked.
     package func line(_ text: String) -> String {
         var result = Self.onOneLine(text)
-        // The second finds other spellings of the same characters.
-        for secret in secrets {
-            result = result.replacingScalars(secret, with: Masking.mask).replacing(secret, with: Masking.mask)
-        }
+        for secret in secrets { result = result.hiding(secret, as: Masking.mask) }
         return Masking.mask(text: result)
     }
 

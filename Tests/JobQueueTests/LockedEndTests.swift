@@ -17,6 +17,12 @@ import Testing
         let attempts: [String]
     }
 
+    private func writer(for queue: Queue) -> (outcomes: OutcomeWriter, logs: ExecutionLogWriter) {
+        let wakeup = Wakeup()
+        let logs = ExecutionLogWriter(wakeup: wakeup)
+        return (OutcomeWriter(pool: queue.pool, logs: logs, wakeup: wakeup, onWritten: { _ in }), logs)
+    }
+
     private static let look: SQL = "SELECT FROM job_live WHERE id = (SELECT id FROM job_live ORDER BY id OFFSET 2 LIMIT 1) FOR UPDATE"
     private static let passing = RunError(code: "BROKEN", message: "it broke", isRetryable: true)
     static let lockedEnds = [
@@ -41,9 +47,7 @@ import Testing
             let job = try await queue.addJob()
             try await queue.enqueue(job, count: 8)
             let runs = try await queue.claim(try await queue.addWorker()).sorted { $0.id < $1.id }
-            let wakeup = Wakeup()
-            let outcomes = OutcomeWriter(
-                pool: queue.pool, logs: ExecutionLogWriter(wakeup: wakeup), wakeup: wakeup, onWritten: { _ in })
+            let outcomes = writer(for: queue).outcomes
             for run in runs[..<4] { outcomes.submit(run, run.id == runs[2].id ? locked.outcome : .succeeded(metrics: nil)) }
             let writing = try await queue.pool.transaction { transaction in
                 _ = try await transaction.query(locked.deed)
@@ -80,8 +84,7 @@ import Testing
             let worker = try await queue.addWorker()
             let parent = try await queue.addParent(job, stores: [1, 2], worker: worker)
             let runs = try await queue.claimChildren(worker)
-            let outcomes = OutcomeWriter(
-                pool: queue.pool, logs: ExecutionLogWriter(wakeup: Wakeup()), wakeup: Wakeup(), onWritten: { _ in })
+            let outcomes = writer(for: queue).outcomes
             for run in runs { outcomes.submit(run, .succeeded(metrics: nil)) }
             try await queue.pool.transaction { transaction in
                 _ = try await transaction.query("SELECT FROM job_live WHERE id = \(parent)::uuid FOR UPDATE")
@@ -111,9 +114,7 @@ import Testing
         try await Queue.withDatabase { queue in
             try await queue.enqueue(try await queue.addJob(), count: 2)
             let runs = try await queue.claim(try await queue.addWorker())
-            let wakeup = Wakeup()
-            let logs = ExecutionLogWriter(wakeup: wakeup)
-            let outcomes = OutcomeWriter(pool: queue.pool, logs: logs, wakeup: wakeup, onWritten: { _ in })
+            let (outcomes, logs) = writer(for: queue)
             let writing = try await queue.pool.transaction { transaction in
                 try await lock("execution_logs", of: queue, in: transaction)
                 logs.append(run: runs[0], level: .info, message: "line", fields: [:])
@@ -134,9 +135,7 @@ import Testing
         try await Queue.withDatabase { queue in
             try await queue.enqueue(try await queue.addJob(), count: 61)
             let runs = try await queue.claim(try await queue.addWorker())
-            let wakeup = Wakeup()
-            let outcomes = OutcomeWriter(
-                pool: queue.pool, logs: ExecutionLogWriter(wakeup: wakeup), wakeup: wakeup, onWritten: { _ in })
+            let outcomes = writer(for: queue).outcomes
             let writing = try await queue.pool.transaction { transaction in
                 try await lock("job_attempts_past", of: queue, in: transaction)
                 for run in runs[..<60] { outcomes.submit(run, .retried(Self.passing, timedOut: false, delay: .seconds(60))) }

@@ -20,8 +20,7 @@ struct SecretTexts: Sendable {
     /// The text without them.
     @Sendable func hide(_ text: String) -> String {
         var result = text
-        // The second finds other spellings of the same characters.
-        for secret in texts { result = result.replacingScalars(secret, with: Self.hidden).replacing(secret, with: Self.hidden) }
+        for secret in texts { result = result.hiding(secret, as: Self.hidden) }
         return mask(result)
     }
 
