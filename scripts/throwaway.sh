@@ -96,7 +96,7 @@ start_postgres() {
         chown "$server_user:" "$cluster"
     fi
     # The server user may not enter the folder that the script was called from.
-    (cd / && "${as_server_user[@]}" initdb -D "$cluster/data" -A trust -U chimera -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions) \
+    (cd / && "${as_server_user[@]}" initdb -D "$cluster/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions) \
         >"$folder/postgres.log" 2>&1
     # Only its own user and root can enter the socket's folder, so `trust` trusts nobody else.
     {
@@ -108,11 +108,12 @@ start_postgres() {
             echo "${setting%%=*} = '${setting#*=}'"
         done
     } >>"$cluster/data/postgresql.conf"
-    export PGHOST=$cluster PGUSER=chimera PGDATABASE=postgres
+    export PGHOST=$cluster PGUSER=postgres PGDATABASE=postgres
     run_postgres || return
-    sql -c 'CREATE DATABASE chimera'
+    # As deploy/README.md says: the product has a role that may do nothing but own its database.
+    sql -c 'CREATE ROLE chimera LOGIN' -c 'CREATE DATABASE chimera OWNER chimera'
     PGDATABASE=chimera
-    export DATABASE_URL="host=$PGHOST user=$PGUSER dbname=$PGDATABASE"
+    export DATABASE_URL="host=$PGHOST user=chimera dbname=$PGDATABASE"
 }
 
 run_postgres() {

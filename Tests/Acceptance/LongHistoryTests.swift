@@ -157,9 +157,9 @@ private struct LongHistory: Sendable {
         switch belief {
         case .stale: break
         case .missing:
-            try await run(
+            try await rig.runAsAdministrator(
                 "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)")
-            try await run("UPDATE pg_class SET reltuples = -1 WHERE relnamespace = current_schema()::regnamespace")
+            try await rig.runAsAdministrator("UPDATE pg_class SET reltuples = -1 WHERE relnamespace = current_schema()::regnamespace")
         case .fresh: _ = try await rig.pool.query("ANALYZE", deadline: .seconds(1_200))
         }
     }

@@ -20,7 +20,7 @@ import Testing
             }
             let parent = try await database.done("job", "run", "compare-data", "--at", "+1h").text
             let children = try await database.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
                 return try await transaction.query(
                     """
                     INSERT INTO job_executions (job_config_id, parent_id, trigger, store_id) SELECT job_config_id, id, 'PARENT', store

@@ -75,7 +75,7 @@ import Testing
                     "SELECT (before ->> 'priority') || (after ->> 'priority') FROM audit_log WHERE table_name = 'job_configurations' AND action = 'UPDATE'"
                 )
                     == "03")
-            #expect(try await queue.texts("SELECT DISTINCT actor FROM audit_log ORDER BY 1") == ["postgres", "the operator"])
+            #expect(try await queue.texts("SELECT DISTINCT actor FROM audit_log ORDER BY 1") == ["chimera", "the operator"])
         }
     }
 

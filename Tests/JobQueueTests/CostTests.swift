@@ -23,7 +23,9 @@ import Testing
         let migration = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
         try #require(try await migration.waitForExit(within: .seconds(120)) == .exited(0), "\(migration.errors)")
         let queue = CostedQueue(pool: PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1))
-        try await queue.run("CREATE EXTENSION pg_stat_statements")
+        let administrator = PostgresPool(try PostgresConfiguration(url: server.administratorURL()), maximumConnections: 1)
+        _ = try await administrator.query("CREATE EXTENSION pg_stat_statements")
+        await administrator.close()
         try await queue.run("INSERT INTO job_configurations (name, job_type) VALUES ('job', 'NOOP')")
         do {
             try await body(queue, url)

@@ -16,7 +16,7 @@ import Testing
                 SELECT concat_ws(' ', status, trigger, priority, params, attempt, max_attempts, rescues, run_at <= now(), created_by, dedupe_key IS NULL,
                   scheduled_for IS NULL, started_at IS NULL, worker IS NULL, error_details IS NULL) FROM job_executions WHERE id = \(id)::uuid
                 """)
-            #expect(row == "PENDING MANUAL -3 {} 0 7 0 t postgres t t t t t")
+            #expect(row == "PENDING MANUAL -3 {} 0 7 0 t chimera t t t t t")
             let ids = try await queue.texts(
                 "INSERT INTO job_executions (job_config_id) SELECT \(job) FROM generate_series(1, 50) RETURNING id")
             #expect(Set(ids).count == 50 && ids.allSatisfy { $0 >= String(id.prefix(13)) && $0.split(separator: "-")[2].hasPrefix("7") })

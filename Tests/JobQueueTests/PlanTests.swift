@@ -31,7 +31,7 @@ import Testing
         if belief == .empty { try await queue.run("ANALYZE") }
         let job = try await queue.addJob()
         try await queue.pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('chimera.internal', 'moving', true)")
+            _ = try await transaction.query("SELECT set_config('chimera.moving', 'on', true)")
             _ = try await transaction.query(
                 """
                 INSERT INTO job_executions (job_config_id, status, trigger, priority, max_attempts, attempt, started_at, finished_at, attempt_outcome)
@@ -43,13 +43,13 @@ import Testing
         case .nothing, .empty: break
         case .right: try await queue.run("ANALYZE")
         case .vacuumed:
-            try await queue.run(
+            try await queue.runAsAdministrator(
                 """
                 UPDATE pg_class SET reltuples = 0, relpages = 1000
                 WHERE relnamespace = current_schema()::regnamespace AND relname = 'job_live'
                 """)
         case .huge:
-            try await queue.run(
+            try await queue.runAsAdministrator(
                 """
                 UPDATE pg_class SET reltuples = 50000000, relpages = 1000000 WHERE relnamespace = current_schema()::regnamespace
                   AND (relname LIKE 'job\\_live%' OR relname LIKE 'job\\_finished%' OR relname LIKE 'job\\_%')

@@ -35,7 +35,7 @@ import Testing
         )
         guard let status else { return }
         try await outbox.pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+            _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
             _ = try await transaction.query(
                 """
                 INSERT INTO job_finished (id, job_config_id, status, trigger, scheduled_for, attempt, finished_at)
@@ -247,7 +247,7 @@ import Testing
             try await outbox.run(
                 "UPDATE job_watches SET watched_through = watched_through - interval '90 minutes', next_look_at = '-infinity'")
             try await outbox.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
                 _ = try await transaction.query("UPDATE job_finished SET finished_at = finished_at - interval '90 minutes'")
             }
             #expect(try await watch.runOnce() == 1)

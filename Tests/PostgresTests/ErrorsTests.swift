@@ -31,7 +31,7 @@ struct ErrorsTests {
                 ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", .resourcesExhausted, "53100"),
                 ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", .serialization, "40001"),
                 ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", .serialization, "40P01"),
-                ("COPY (SELECT 1) TO PROGRAM 'false'", .other, "38000"),
+                ("DO $$ BEGIN RAISE SQLSTATE '38000'; END $$", .other, "38000"),
             ]
             for (sql, kind, sqlState) in cases {
                 let error = try await databaseError { _ = try await database.pool.query(sql) }

@@ -137,7 +137,7 @@ struct FaultTests {
             silent.set(.blackHole)
             let ports = [try freePort(), silent.port, standby.port, database.port]
             let hosts = ports.map { "127.0.0.1:\($0)" }.joined(separator: ",")
-            try await withPool("postgresql://postgres@\(hosts)/\(database.name)?connect_timeout=2") { pool in
+            try await withPool("postgresql://chimera@\(hosts)/\(database.name)?connect_timeout=2") { pool in
                 let name = try await pool.value("SELECT current_database()", as: String.self)
                 #expect(name == database.name)
             }
@@ -190,5 +190,5 @@ extension TestDatabase {
     var port: Int { Int(url.split(separator: ":").last?.split(separator: "/").first ?? "") ?? 5432 }
 
     /// The same database through another port of this machine.
-    func url(port: Int) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(name)?sslmode=disable" }
+    func url(port: Int) -> String { "postgresql://chimera@127.0.0.1:\(port)/\(name)?sslmode=disable" }
 }

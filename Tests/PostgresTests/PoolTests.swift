@@ -136,7 +136,7 @@ struct PoolTests {
     @Test("a wrong password, user or database is told at once and not after the deadline")
     func refusedForGood() async throws {
         try await TestDatabase.withDatabase { database in
-            for url in [database.url.replacing(database.name, with: "nowhere"), database.url.replacing("postgres@", with: "nobody@")] {
+            for url in [database.url.replacing(database.name, with: "nowhere"), database.url.replacing("chimera@", with: "nobody@")] {
                 try await withPool(url) { pool in
                     let start = ContinuousClock.now
                     let error = try await databaseError { _ = try await pool.query("SELECT 1") }

@@ -42,7 +42,7 @@ package struct RigSettings: Sendable {
 }
 
 /// A migrated database, a sandbox with its rows in it, and workers: the real programs, torn down with the test.
-package final class Rig: Sendable {
+package final class Rig: DatabaseFixture {
     /// The test's own connections.
     package let pool: PostgresPool
     /// A connection string for programs.

@@ -40,10 +40,23 @@ extension DatabaseFixture {
         throw Unexpected("it was accepted: \(sql.text)")
     }
 
+    /// Runs a statement as a superuser of the shared server: what the database's owner may not.
+    package func runAsAdministrator(_ sql: SQL) async throws {
+        let url = try TestCluster.shared.administratorURL(database: try await text("SELECT current_database()"))
+        let administrator = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1)
+        do {
+            _ = try await administrator.query(sql)
+            await administrator.close()
+        } catch {
+            await administrator.close()
+            throw error
+        }
+    }
+
     /// Runs a statement as the queue's own functions would, past the guards.
     package func plant(_ sql: SQL) async throws {
         try await pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('chimera.internal', 'on', true)")
+            _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
             _ = try await transaction.query(sql)
         }
     }

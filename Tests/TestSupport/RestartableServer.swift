@@ -49,8 +49,11 @@ package final class RestartableServer: Sendable {
     /// The port on 127.0.0.1, the same after every restart.
     package var port: Int { server.port }
 
-    /// A connection string for one of its databases.
+    /// A connection string for one of its databases, as the ordinary role that owns them.
     package func url(database: String = "postgres") -> String { server.url(database) }
+
+    /// The same as a superuser.
+    package func administratorURL(database: String = "postgres") -> String { server.administratorURL(database) }
 
     /// Stops it and waits until it is down.
     package func stop(_ mode: StopMode) async throws {

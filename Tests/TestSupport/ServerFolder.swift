@@ -9,15 +9,22 @@ final class ServerFolder: Sendable {
 
     let folder: String
     let port: Int
+    /// Whose the databases are: what an operator makes for the product, an ordinary role.
+    static let owner = "chimera"
+    /// What tests set, and the product never does: past the triggers rows are planted that nobody could write.
+    private static let settingsOfTests = "session_replication_role, deadlock_timeout"
+    private static let administrator = "postgres"
     private static let number = Mutex(0)
+    private let hasOwner: Mutex<Bool>
     private let binaries: String
 
     /// What the server's environment has beyond the test's.
     private let environment: [String: String]
 
     /// Takes a temporary folder that goes away with this process, and a port.
-    private init(environment: [String: String] = [:]) throws {
+    private init(environment: [String: String] = [:], hasOwner: Bool = false) throws {
         self.environment = environment
+        self.hasOwner = Mutex(hasOwner)
         binaries = try Self.findBinaries()
         port = try freePort()
         let number = Self.number.withLock {
@@ -35,7 +42,7 @@ final class ServerFolder: Sendable {
     convenience init(settings: [String: String], environment: [String: String] = [:]) throws {
         try self.init(environment: environment)
         try asServerUser([
-            binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+            binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", Self.administrator, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
             "--no-instructions",
         ])
         let defaults = [
@@ -47,10 +54,9 @@ final class ServerFolder: Sendable {
 
     /// Copies a running server into a standby that will follow it.
     convenience init(standbyOf primary: ServerFolder) throws {
-        try self.init()
+        try self.init(hasOwner: true)
         try asServerUser([
-            binaries + "/pg_basebackup", "-D", folder + "/data", "-h", "127.0.0.1", "-p", "\(primary.port)", "-U", "postgres", "-X",
-            "stream",
+            binaries + "/pg_basebackup", "-D", folder + "/data", "-h", "127.0.0.1", "-p", "\(primary.port)", "-U", Self.administrator, "-X", "stream",
             "-c", "fast", "-R", "--no-sync",
         ])
         try configure([:])
@@ -63,11 +69,25 @@ final class ServerFolder: Sendable {
 
     func program(_ name: String) -> String { "\(binaries)/\(name)" }
 
-    func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
+    /// A connection string for one of its databases, as the role that owns them and may do nothing else.
+    func url(_ database: String) -> String { url(database, role: Self.owner) }
+
+    /// The same as a superuser.
+    func administratorURL(_ database: String) -> String { url(database, role: Self.administrator) }
+
+    private func url(_ database: String, role: String) -> String { "postgresql://\(role)@127.0.0.1:\(port)/\(database)" }
 
     func start() throws {
         try asServerUser(
             [binaries + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-w", "-t", "60", "start"], environment: environment)
+        guard !hasOwner.withLock({ $0 }) else { return }
+        try asServerUser(
+            [
+                binaries + "/psql", "-qXd", administratorURL("postgres"), "-c", "CREATE ROLE \(Self.owner) LOGIN", "-c",
+                "ALTER DATABASE postgres OWNER TO \(Self.owner)", "-c",
+                "GRANT SET ON PARAMETER \(Self.settingsOfTests) TO \(Self.owner)",
+            ], environment: ["PGOPTIONS": "-c default_transaction_read_only=off"])
+        hasOwner.withLock { $0 = true }
     }
 
     func stop(_ mode: StopMode) throws {

@@ -14,31 +14,35 @@ package final class TestCluster: Sendable {
     /// Connects as an administrator.
     package let pool: PostgresPool
     private let server: ServerFolder?
-    private let adminURL: String
+    private let administratorURL: String
     private let templates = Templates()
 
     private init() throws {
         if let url = ProcessInfo.processInfo.environment["CHIMERA_TEST_DATABASE_URL"], !url.isEmpty {
             server = nil
-            adminURL = url
+            administratorURL = url
         } else {
             let server = try ServerFolder(settings: [:])
             try server.start()
             self.server = server
-            adminURL = server.url("postgres")
+            administratorURL = server.administratorURL("postgres")
         }
-        let configuration = try PostgresConfiguration(url: adminURL, applicationName: "chimera-tests", statementDeadline: .seconds(120))
+        let configuration = try PostgresConfiguration(url: administratorURL, applicationName: "chimera-tests", statementDeadline: .seconds(120))
         pool = PostgresPool(configuration, maximumConnections: 4)
     }
 
-    /// A connection string of another database on this server.
-    package func url(database: String) -> String {
-        if let server { return server.url(database) }
-        if adminURL.hasPrefix("postgres://") || adminURL.hasPrefix("postgresql://"), var parts = URLComponents(string: adminURL) {
+    /// A connection string of another database on this server: as the ordinary role that owns it, on a server of ours.
+    package func url(database: String) -> String { server?.url(database) ?? administratorURL(database: database) }
+
+    /// The same as an administrator.
+    package func administratorURL(database: String) -> String {
+        if let server { return server.administratorURL(database) }
+        let url = administratorURL
+        if url.hasPrefix("postgres://") || url.hasPrefix("postgresql://"), var parts = URLComponents(string: url) {
             parts.path = "/" + database
-            return parts.string ?? adminURL
+            return parts.string ?? url
         }
-        return adminURL + " dbname=" + database
+        return url + " dbname=" + database
     }
 
     /// The database a template stands for, made when it is first asked for.
@@ -48,7 +52,8 @@ package final class TestCluster: Sendable {
 
     /// Makes an empty database, or a copy of another one.
     func createDatabase(_ name: String, copyOf template: String = "template0") async throws {
-        _ = try await pool.query("CREATE DATABASE \(unsafe: name) TEMPLATE \(unsafe: template)", deadline: .seconds(120))
+        let owner: SQL = server == nil ? "" : " OWNER \(unsafe: ServerFolder.owner)"
+        _ = try await pool.query("CREATE DATABASE \(unsafe: name)" + owner + " TEMPLATE \(unsafe: template)", deadline: .seconds(120))
     }
 
     /// Drops a database and whoever is connected to it.

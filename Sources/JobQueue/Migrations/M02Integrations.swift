@@ -105,7 +105,7 @@ extension Migration {
             END $$;
 
             -- Another rate: what waits under the old one asks again.
-            CREATE FUNCTION follow_request_rate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            CREATE FUNCTION follow_request_rate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             BEGIN
               WITH freed AS (DELETE FROM request_reservations WHERE integration_id = NEW.id RETURNING execution_id, at),
               waiting AS MATERIALIZED (

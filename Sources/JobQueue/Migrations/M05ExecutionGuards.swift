@@ -10,14 +10,18 @@ extension Migration {
         END IF;
         """
 
+    /// Whether a statement is one of the queue's own functions'.
+    private static let isInternal = "(current_setting('commit_siblings') = '997')"
+
+    /// Whether a row that was made CANCELLED by hand is on its way to the finished ones.
+    private static let isMoving = "(coalesce(current_setting('chimera.moving', true), '') = 'on')"
+
     /// What may be written to `job_executions` by hand, and the wake-up that follows an INSERT.
     package static let m05ExecutionGuards = Migration(
         number: 5, name: "execution guards",
         up: #"""
-            -- The queue's own functions set chimera.internal for their duration; everybody else meets the guards below.
-            CREATE FUNCTION is_internal() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
-              SELECT coalesce(current_setting('chimera.internal', true), '') = 'on'
-            $$;
+            -- Everybody but the queue's own functions meets the guards below.
+            CREATE FUNCTION is_internal() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT \#(isInternal) $$;
 
             CREATE FUNCTION check_params(job_type text, params jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE unknown text;
@@ -95,7 +99,7 @@ extension Migration {
               RETURN NULL;
             END $$;
             CREATE TRIGGER refuse_insert BEFORE INSERT ON job_finished FOR EACH ROW
-              WHEN (coalesce(current_setting('chimera.internal', true), '') NOT IN ('on', 'moving')) EXECUTE FUNCTION refuse_finished_insert();
+              WHEN (NOT (\#(isInternal) OR \#(isMoving))) EXECUTE FUNCTION refuse_finished_insert();
 
             -- One NOTIFY a statement at most, and none when nothing was due: begin_execution says so in chimera.wakes, also of a row that then met its
             -- dedupe_key.
@@ -134,7 +138,7 @@ extension Migration {
               SELECT c.job_type INTO job FROM job_configurations AS c WHERE c.id = NEW.job_config_id;
               PERFORM check_params(job.job_type, NEW.params);
               IF NEW.status = 'CANCELLED' THEN
-                PERFORM set_config('chimera.internal', 'moving', true);
+                PERFORM set_config('chimera.moving', 'on', true);
                 NEW.finished_at := clock_timestamp();
                 NEW.attempt_outcome := CASE WHEN OLD.status = 'RUNNING' THEN 'CANCELLED' END;
                 NEW.error_details := NULL;
@@ -146,7 +150,7 @@ extension Migration {
               RETURN NEW;
             END $$;
             CREATE TRIGGER guard_update BEFORE UPDATE ON job_live FOR EACH ROW
-              WHEN (current_setting('chimera.internal', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION guard_live_update();
+              WHEN (NOT \#(isInternal)) EXECUTE FUNCTION guard_live_update();
 
             -- Ends come by INSERT, so that what is asked here costs none of them.
             CREATE FUNCTION guard_finished_update() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -170,7 +174,7 @@ extension Migration {
               RETURN NULL;
             END $$;
             CREATE TRIGGER guard_delete BEFORE DELETE ON job_live FOR EACH ROW
-              WHEN (coalesce(current_setting('chimera.internal', true), '') NOT IN ('on', 'moving')) EXECUTE FUNCTION guard_live_delete();
+              WHEN (NOT (\#(isInternal) OR \#(isMoving))) EXECUTE FUNCTION guard_live_delete();
 
             CREATE FUNCTION guard_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
@@ -185,7 +189,7 @@ extension Migration {
             -- see to both themselves. At the statement's end: the same statement may cancel parent and children.
             CREATE FUNCTION end_family_of_cancelled() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
-              PERFORM set_config('chimera.internal', 'off', true);
+              PERFORM set_config('chimera.moving', 'off', true);
               PERFORM cancel_descendants(NEW.id);
               IF NEW.parent_id IS NOT NULL THEN
                 PERFORM end_parents(ARRAY[NEW.parent_id]);
@@ -193,7 +197,7 @@ extension Migration {
               RETURN NULL;
             END $$;
             CREATE TRIGGER moved_by_hand AFTER INSERT ON job_finished FOR EACH ROW
-              WHEN (current_setting('chimera.internal', true) = 'moving') EXECUTE FUNCTION end_family_of_cancelled();
+              WHEN (\#(isMoving) AND NOT \#(isInternal)) EXECUTE FUNCTION end_family_of_cancelled();
             """#,
         down: #"""
             DROP TRIGGER wake_workers ON job_executions;

@@ -16,7 +16,7 @@ extension Migration {
         -- Moments that the queue itself computed from a clock that was set back since lie too far ahead: they follow it. A `run_at` that
         -- somebody asked for stays, and so do due times that have their tick: nothing is due twice.
         CREATE FUNCTION follow_clock_back(back interval) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT
-        SET chimera.internal = 'on' SET lock_timeout = '2s' SET enable_seqscan = off SET jit = off AS $$
+        \#(marksInternal) SET lock_timeout = '2s' SET enable_seqscan = off SET jit = off AS $$
         DECLARE moment timestamptz := clock_timestamp();
         BEGIN
           UPDATE request_reservations SET at = at - back WHERE at > moment;

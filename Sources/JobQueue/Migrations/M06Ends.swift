@@ -49,7 +49,7 @@ extension Migration {
             -- empty and would look at all of it for each of the ids.
             CREATE FUNCTION move_to_finished(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
               not_before timestamptz, OUT ended uuid[], OUT remarkable uuid[], OUT succeeded_jobs int[])
-            LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
+            LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal)
             SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, statuses, outcomes, results, errors) AS f(id, token, status, outcome, result, error)),
@@ -76,7 +76,7 @@ extension Migration {
 
             CREATE FUNCTION archive_executions(ids uuid[], tokens bigint[], statuses text[], outcomes text[], results jsonb[], errors jsonb[],
               not_before timestamptz DEFAULT NULL)
-            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) SET enable_seqscan = off SET jit = off AS $$
             DECLARE ended uuid[]; remarkable uuid[]; succeeded_jobs int[];
             BEGIN
               SELECT * INTO ended, remarkable, succeeded_jobs FROM move_to_finished(ids, tokens, statuses, outcomes, results, errors, not_before);
@@ -85,7 +85,7 @@ extension Migration {
             END $$;
 
             -- Ends those of the parents whose last child ended; the caller holds their locks or leaves a locked one to the sweep.
-            CREATE FUNCTION end_parents(parents uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            CREATE FUNCTION end_parents(parents uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE parent job_live; live bigint; children record;
             BEGIN
               FOR parent IN SELECT * FROM job_live WHERE id = ANY (parents) AND status = 'RUNNING' AND worker IS NULL
@@ -148,7 +148,7 @@ extension Migration {
             -- Interruptions (INTERRUPTED, RESCUED) use no attempt: they raise the row's own max_attempts. Gives those whose job was deleted
             -- meanwhile apart, with their parents. One plan, as in move_to_finished.
             CREATE FUNCTION move_to_pending(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[],
-              OUT returned uuid[], OUT orphans uuid[], OUT parents uuid[]) LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on'
+              OUT returned uuid[], OUT orphans uuid[], OUT parents uuid[]) LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal)
             SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             BEGIN
               WITH f AS (SELECT * FROM unnest(ids, tokens, outcomes, errors, delays) AS f(id, token, outcome, error, delay)),
@@ -177,7 +177,7 @@ extension Migration {
             END $$;
 
             CREATE FUNCTION return_executions(ids uuid[], tokens bigint[], outcomes text[], errors jsonb[], delays interval[])
-            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE returned uuid[]; orphans uuid[]; parents uuid[];
             BEGIN
               SELECT * INTO returned, orphans, parents FROM move_to_pending(ids, tokens, outcomes, errors, delays);
@@ -263,7 +263,7 @@ extension Migration {
             -- A worker whose lease had ended renewed it: it was not lost (the database was away, a network, a suspension), so what was rescued from
             -- it does not count towards quarantine.
             CREATE FUNCTION forgive_rescues(returned uuid) RETURNS void LANGUAGE sql SET search_path FROM CURRENT
-            SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            \#(marksInternal) SET enable_seqscan = off SET jit = off AS $$
               UPDATE job_live AS l SET rescues = greatest(rescues - cardinality(array_positions(rescued_from, returned)), 0),
                 rescued_from = array_remove(rescued_from, returned)
               FROM (SELECT id FROM job_live WHERE rescues > 0 AND returned = ANY (rescued_from) ORDER BY id FOR UPDATE) AS found
@@ -276,7 +276,7 @@ extension Migration {
                 AND NOT EXISTS (SELECT FROM job_live AS c WHERE c.parent_id = p.id) HAVING count(*) > 0
             $$;
 
-            CREATE FUNCTION cancel_descendants(parent uuid) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            CREATE FUNCTION cancel_descendants(parent uuid) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE children uuid[];
             BEGIN
               SELECT array_agg(id ORDER BY id) INTO children FROM

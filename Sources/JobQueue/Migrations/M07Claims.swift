@@ -132,7 +132,7 @@ extension Migration {
             CREATE FUNCTION claim_executions(claimer uuid, batch int, with_gated boolean, after_priority smallint, after_run_at timestamptz, after_id uuid)
             RETURNS TABLE (id uuid, token bigint, job_config_id int, attempt int, max_attempts int, params text, parent_id uuid, store_id int,
               registration text, source_id int, target_id int, scheduled_for timestamptz, priority smallint, run_at timestamptz, retry_of uuid, gated boolean, failures int)
-            LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' SET enable_sort = off SET enable_bitmapscan = off
+            LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) SET enable_sort = off SET enable_bitmapscan = off
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             #variable_conflict use_column
             DECLARE holds_lease boolean; has_gated boolean; is_told boolean; through uuid[] := '{}';
@@ -181,7 +181,7 @@ extension Migration {
 
             -- A parent planned its children: they are made and it waits, without a worker, in one fenced statement. False: the run lost its lease.
             CREATE FUNCTION fan_out(parent uuid, held_token bigint, unit text, children_params jsonb[], stores int[], registrations text[],
-              sources int[], targets int[]) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+              sources int[], targets int[]) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE p job_live;
             BEGIN
               UPDATE job_live SET worker = NULL, token = nextval('lease_token'), progress = jsonb_build_object('done', 0, 'total', cardinality(children_params), 'unit', unit)
@@ -197,7 +197,7 @@ extension Migration {
             END $$;
 
             CREATE FUNCTION report_progress(execution uuid, held_token bigint, state jsonb) RETURNS void LANGUAGE sql
-            SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            SET search_path FROM CURRENT \#(marksInternal) AS $$
               UPDATE job_live SET progress = state WHERE id = execution AND token = held_token AND status = 'RUNNING'
             $$;
 

@@ -69,7 +69,7 @@ extension Migration {
             -- Ends live executions and their live children at once; their runs are fenced off. Everybody concerned, parents too, is locked
             -- first, in order of id as everywhere: no deadlock. Gives how many of them ended.
             CREATE FUNCTION cancel_executions(executions uuid[]) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
-            SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            \#(marksInternal) SET enable_seqscan = off SET jit = off AS $$
             DECLARE parents uuid[]; family uuid[]; locked uuid[]; ended uuid[];
             BEGIN
               IF coalesce(cardinality(executions), 0) = 0 THEN
@@ -118,7 +118,7 @@ extension Migration {
 
             -- A new execution that repeats an ended one (of a parent: for the stores that did not succeed); a live one that waits for
             -- its next attempt becomes due and keeps its id.
-            CREATE FUNCTION retry_execution(execution uuid) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            CREATE FUNCTION retry_execution(execution uuid) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE old job_executions; made uuid; remaining jsonb;
             BEGIN
               PERFORM lock_live(ARRAY[execution]);   -- it neither comes back nor ends between our looks
@@ -143,7 +143,7 @@ extension Migration {
             END $$;
 
             -- Executions follow their job: gated while it is paused or limited, cancelled when it is deleted, claimed soon after it resumes.
-            CREATE FUNCTION follow_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT SET chimera.internal = 'on' AS $$
+            CREATE FUNCTION follow_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE open uuid[];
             BEGIN
               IF NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN
@@ -168,7 +168,7 @@ extension Migration {
             -- Rows that came from a transaction which did not see a change of their job: gated, or cancelled when the job was deleted.
             -- Looks at jobs that changed within `recent`, at all when it is null; reads rows only when there is such a job.
             CREATE FUNCTION gate_stragglers(recent interval) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
-            SET chimera.internal = 'on' SET enable_seqscan = off SET jit = off AS $$
+            \#(marksInternal) SET enable_seqscan = off SET jit = off AS $$
             DECLARE closed int[]; deleted int[]; found bigint := 0;
             BEGIN
               SELECT array_agg(id) FILTER (WHERE deleted_at IS NULL), array_agg(id) FILTER (WHERE deleted_at IS NOT NULL)

@@ -19,6 +19,10 @@ package struct Migration: Sendable {
 }
 
 extension Migration {
+    /// Marks one of the queue's own functions for its duration, in its head. A role that is no superuser may not give a function a setting with
+    /// a name of ours; so the mark is a value that nobody chooses of a setting that everybody may choose and that does nothing before COMMIT.
+    static let marksInternal = "SET commit_siblings = 997"
+
     /// The queue's own, by number; the numbers between belong to other targets' tables.
     package static let ofQueue: [Migration] = [
         .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,

@@ -137,11 +137,14 @@ extension Migration {
           EXECUTE FUNCTION tell_schedule_problem();
 
         -- A channel failed for good: off, with the reason; its deliveries end FAILED, and the other channels say so. False: it was off already.
-        CREATE FUNCTION switch_off_channel(channel int, reason text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT
-        SET chimera.actor = 'chimera outbox' AS $$
+        CREATE FUNCTION switch_off_channel(channel int, reason text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE actor text := coalesce(current_setting('chimera.actor', true), ''); was_on boolean;
         BEGIN
+          PERFORM set_config('chimera.actor', 'chimera outbox', true);
           UPDATE notification_channels SET active = false, problem = reason WHERE id = channel AND active AND deleted_at IS NULL;
-          IF NOT FOUND THEN
+          was_on := FOUND;
+          PERFORM set_config('chimera.actor', actor, true);
+          IF NOT was_on THEN
             RETURN false;
           END IF;
           INSERT INTO notification_deliveries (channel_id, event, about_channel_id)

@@ -13,7 +13,7 @@ extension Catalogue {
         let primary = try await RestartableServer.start()
         let standby = try await primary.startStandby()
         let url =
-            "postgresql://postgres@127.0.0.1:\(primary.port),127.0.0.1:\(standby.port)/postgres?target_session_attrs=read-write&connect_timeout=2"
+            "postgresql://chimera@127.0.0.1:\(primary.port),127.0.0.1:\(standby.port)/postgres?target_session_attrs=read-write&connect_timeout=2"
         let settings = RigSettings(
             products: 200, sandbox: ["--latency-ms", "50"], maxAttempts: 1, server: primary, serverURL: url)
         try await Rig.with(settings) { rig in

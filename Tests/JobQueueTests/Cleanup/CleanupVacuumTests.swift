@@ -10,6 +10,7 @@ import Testing
     func makesWay() async throws {
         let server = try await RestartableServer.start(settings: ["autovacuum_naptime": "1s"])
         let pool = PostgresPool(try PostgresConfiguration(url: server.url()), maximumConnections: 3)
+        let administrator = PostgresPool(try PostgresConfiguration(url: server.administratorURL()), maximumConnections: 1)
         for migration in [
             .m01Foundations, .m02Integrations, .m03Jobs, .m04Executions, .m05ExecutionGuards, .m06Ends, .m07Claims, .m08Operations,
             .m09Schedules, .m12Retention,
@@ -33,13 +34,14 @@ import Testing
             """)
         _ = try await pool.query("DELETE FROM execution_logs WHERE id % 2 = 0")
         try await eventually("an autovacuum is at it") {
-            try await pool.query("SELECT FROM pg_stat_progress_vacuum WHERE relid = \(partition)::regclass").count == 1
+            try await administrator.query("SELECT FROM pg_stat_progress_vacuum WHERE relid = \(partition)::regclass").count == 1
         }
         var outcomes: [String] = []
         while outcomes.last != "DROPPED", outcomes.count < 5 {
             outcomes.append(try await pool.query(CleanupStatements.drop(partition, days: 7)).first?["outcome"] ?? "")
         }
         #expect(outcomes.last == "DROPPED", "\(outcomes)")
+        await administrator.close()
         await pool.close()
     }
 }
