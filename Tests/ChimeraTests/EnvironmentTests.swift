@@ -70,6 +70,18 @@ import Testing
         }
     }
 
+    @Test("a role without rights on the tables is told which it lacks, not that the schema is empty")
+    func withoutRights() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let cluster = try TestCluster.shared
+            let role = "visitor_\(database.name)"
+            _ = try await cluster.pool.query("CREATE ROLE \(unsafe: role) LOGIN")
+            let answer = try await chimera(["status"], environment: ["DATABASE_URL": database.url.replacing("chimera@", with: role + "@")])
+            #expect(answer.exitCode == 78 && answer.error.contains("permission denied") && answer.error.contains("GRANT"), "\(answer.errors)")
+            _ = try await cluster.pool.query("DROP ROLE \(unsafe: role)")
+        }
+    }
+
     @Test("migrate says what it did, does nothing twice, lists, and goes back")
     func migrate() async throws {
         try await TestDatabase.withDatabase { database in

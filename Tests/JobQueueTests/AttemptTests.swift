@@ -161,9 +161,13 @@ import Testing
     @Test("a config that jsonb holds and nobody can read fails that job's runs and no other's")
     func unreadableConfig() async throws {
         try await Queue.withDatabase { queue in
-            let bad = try await queue.addJob("bad", type: "NOOP", #"config = '{"x": 1e400}'"#)
-            let deep = try await queue.addJob(
-                "deep", type: "NOOP", "config = jsonb_build_object('x', (repeat('[', 70) || repeat(']', 70))::jsonb)")
+            let bad = try await queue.addJob("bad", type: "NOOP")
+            let deep = try await queue.addJob("deep", type: "NOOP")
+            try await queue.plantPastTriggers(
+                """
+                UPDATE job_configurations SET config = CASE name WHEN 'bad' THEN '{"x": 1e400}'
+                  ELSE jsonb_build_object('x', (repeat('[', 70) || repeat(']', 70))::jsonb) END
+                """)
             let good = try await queue.addJob("good", type: "NOOP", #"config = '{"x": 4.0}'"#)
             let known = try await ConfigurationCache(pool: queue.pool).configurations(of: [bad, deep, good, 99])
             #expect(

@@ -79,6 +79,19 @@ import Testing
         }
     }
 
+    @Test("rows that go all at once leave a line for their table")
+    func truncation() async throws {
+        try await Queue.withDatabase { queue in
+            _ = try await queue.addIntegration("rp", type: "RP", config: "{}")
+            try await queue.run("DELETE FROM audit_log")
+            try await queue.run("TRUNCATE integrations CASCADE")
+            #expect(
+                try await queue.texts("SELECT table_name || ' ' || row_id || ' ' || action || ' ' || actor FROM audit_log ORDER BY 1") == [
+                    "integration_keys all DELETE chimera", "integrations all DELETE chimera", "job_configurations all DELETE chimera",
+                ])
+        }
+    }
+
     @Test("a change that is rolled back leaves no line")
     func rolledBack() async throws {
         try await Queue.withDatabase { queue in

@@ -44,6 +44,12 @@ import Testing
         ("config.store_ids", "SYNC_PRODUCTS", #"{"store_ids": [7.5]}"#),
         ("config.store_ids", "SYNC_PRODUCTS", #"{"store_ids": [-1]}"#),
         ("config.store_ids", "COMPARE_DATA", #"{"store_ids": null}"#),
+        ("config.store_id", "SYNC_PRODUCTS", #"{"store_id": [7]}"#),
+        ("config.stores", "COMPARE_DATA", #"{"stores": [7]}"#),
+        ("config", "NOOP", #"{"x": 1e400}"#),
+        ("config", "NOOP", #"{"x": [-1e400]}"#),
+        ("config", "NOOP", #"{"x": "# + String(repeating: "[", count: 33) + String(repeating: "]", count: 33) + "}"),
+        ("config", "NOOP", #"{"x": ""# + String(repeating: "x", count: 2_000_000) + #""}"#),
         ("config.dry_run", "SYNC_PRODUCTS", #"{"dry_run": "yes"}"#),
         ("config.confirm_drop", "SYNC_PRODUCTS", #"{"confirm_drop": 1}"#),
         ("config.max_drop_percent", "SYNC_PRODUCTS", #"{"max_drop_percent": 101}"#),
@@ -181,6 +187,11 @@ import Testing
             for (field, columns, values) in rows {
                 let error = try await queue.refusal("INSERT INTO job_executions (\(spliced(columns))) VALUES (\(spliced(values)))")
                 #expect(isNamed(field, in: error) || error.message.hasPrefix("\(field): "), "\(columns) \(values): \(error)")
+            }
+            let noop = try await queue.addJob("noop", type: "NOOP")
+            for params in [#"{"x": 1e400}"#, #"{"x": "# + String(repeating: "[", count: 33) + String(repeating: "]", count: 33) + "}"] {
+                let error = try await queue.refusal("INSERT INTO job_executions (job_config_id, params) VALUES (\(noop), \(params)::jsonb)")
+                #expect(isNamed("params", in: error), "\(params): \(error)")
             }
             #expect(try await queue.number("SELECT count(*) FROM job_executions") == 0)
             let custom = try await queue.addJob("custom", type: "CUSTOM")

@@ -40,6 +40,14 @@ extension DatabaseFixture {
         throw Unexpected("it was accepted: \(sql.text)")
     }
 
+    /// Runs a statement past all triggers: for rows that nobody could write.
+    package func plantPastTriggers(_ sql: SQL) async throws {
+        try await pool.transaction { transaction in
+            try await transaction.script("SET LOCAL session_replication_role = replica")
+            _ = try await transaction.query(sql)
+        }
+    }
+
     /// Runs a statement as a superuser of the shared server: what the database's owner may not.
     package func runAsAdministrator(_ sql: SQL) async throws {
         let url = try TestCluster.shared.administratorURL(database: try await text("SELECT current_database()"))

@@ -86,9 +86,28 @@ extension Migration {
             BEGIN
               RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, MESSAGE = field || ': ' || sentence;
             END $$;
+
+            -- PostgreSQL takes documents that the programs cannot read, and one of them would end every listing of its table.
+            CREATE FUNCTION check_document(field text, document jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              IF octet_length(document::text) > 2000000 THEN
+                PERFORM refuse(field, 'it has more than two million bytes');
+              ELSIF jsonb_path_exists(document, '$.**{33 to last}') THEN
+                PERFORM refuse(field, 'it is nested more than 32 levels deep');
+              ELSIF jsonb_path_exists(document, '$.** ? (@.type() == "number" && (@ > 1e300 || @ < -1e300))') THEN
+                PERFORM refuse(field, 'a number in it is too large');
+              END IF;
+            END $$;
+
+            -- Rows that go all at once are not told one by one.
+            CREATE FUNCTION audit_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              INSERT INTO audit_log (actor, table_name, row_id, action) VALUES (current_actor(), TG_TABLE_NAME, 'all', 'DELETE');
+              RETURN NULL;
+            END $$;
             """#,
         down: #"""
-            DROP FUNCTION refuse, audit_change, current_actor CASCADE;
+            DROP FUNCTION audit_truncate, check_document, refuse, audit_change, current_actor CASCADE;
             DROP TABLE audit_log;
             DROP FUNCTION mask_secrets, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
             """#)

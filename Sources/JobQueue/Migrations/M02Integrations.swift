@@ -36,11 +36,13 @@ extension Migration {
               IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^https?://[^[:space:]]+$' THEN
                 PERFORM refuse('config.base_url', 'it must begin with http:// or https://');
               END IF;
+              PERFORM check_document('config', NEW.config);
               NEW.updated_at := clock_timestamp();
               RETURN NEW;
             END $$;
             CREATE TRIGGER check_integration BEFORE INSERT OR UPDATE ON integrations FOR EACH ROW EXECUTE FUNCTION check_integration();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON integrations FOR EACH ROW EXECUTE FUNCTION audit_change('id');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON integrations FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
 
             CREATE TABLE integration_keys (
               integration_id int NOT NULL REFERENCES integrations ON DELETE CASCADE,
@@ -51,6 +53,7 @@ extension Migration {
             );
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON integration_keys
               FOR EACH ROW EXECUTE FUNCTION audit_change('integration_id', 'key');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON integration_keys FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
 
             -- Derived, never edited: nothing is lost when a row goes.
             CREATE TABLE integration_state (

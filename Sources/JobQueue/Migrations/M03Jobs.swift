@@ -165,6 +165,14 @@ extension Migration {
                 END IF;
               END IF;
               PERFORM check_run_options(NEW.config, 'config');
+              IF NEW.job_type IN ('SYNC_PRODUCTS', 'COMPARE_DATA') THEN
+                -- Not understood, it would mean all stores.
+                FOREACH field IN ARRAY ARRAY['store_id', 'store', 'stores'] LOOP
+                  IF NEW.config ? field THEN
+                    PERFORM refuse('config.' || field, 'it is not known; store_ids is an array of store ids such as [7, 9]');
+                  END IF;
+                END LOOP;
+              END IF;
               PERFORM check_positive_integer(NEW.config, 'quantity_limit', 1, 2147483647);
               PERFORM check_positive_integer(NEW.config, 'max_drop_percent', 0, 100);
               PERFORM check_positive_integer(NEW.config, 'sleep_ms', 0, 604800000);
@@ -202,6 +210,7 @@ extension Migration {
                   PERFORM refuse('config.' || field, 'it must be a text');
                 END IF;
               END LOOP;
+              PERFORM check_document('config', NEW.config);
               -- Generated columns are not there yet.
               NEW.updated_at := CASE WHEN TG_OP = 'UPDATE' AND to_jsonb(NEW) - unseen = to_jsonb(OLD) - unseen THEN OLD.updated_at ELSE clock_timestamp() END;
               RETURN NEW;
@@ -209,6 +218,7 @@ extension Migration {
             CREATE TRIGGER check_job_configuration BEFORE INSERT OR UPDATE ON job_configurations
               FOR EACH ROW EXECUTE FUNCTION check_job_configuration();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON job_configurations FOR EACH ROW EXECUTE FUNCTION audit_change('id');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON job_configurations FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
             """#,
         down: #"""
             DROP TABLE job_configurations;

@@ -28,7 +28,11 @@ extension Migration {
             BEGIN
               IF jsonb_typeof(params) <> 'object' THEN
                 PERFORM refuse('params', format('it must be an object such as {"store_ids": [7]}, not %s', left(params::text, 60)));
-              ELSIF params = '{}' OR job_type = 'NOOP' THEN
+              ELSIF params = '{}' THEN
+                RETURN;
+              END IF;
+              PERFORM check_document('params', params);
+              IF job_type = 'NOOP' THEN
                 RETURN;
               ELSIF job_type = 'CUSTOM' THEN
                 PERFORM check_custom_options(params, 'params');

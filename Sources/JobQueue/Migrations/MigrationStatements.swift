@@ -7,8 +7,8 @@ enum MigrationStatements {
 
     /// A row when the connection's default schema has our `schema_migrations`.
     static let hasTable: SQL = """
-        SELECT 1 AS ours FROM information_schema.columns
-        WHERE table_schema = current_schema() AND table_name = 'schema_migrations' AND column_name = 'incompatible'
+        SELECT 1 AS ours FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = 'schema_migrations' AND a.attname = 'incompatible'
         """
 
     /// Tables of our names in a schema that has not our `schema_migrations`.

@@ -18,6 +18,7 @@ extension Migration {
             );
             CREATE UNIQUE INDEX notification_channels_name ON notification_channels (name) WHERE deleted_at IS NULL;
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON notification_channels FOR EACH ROW EXECUTE FUNCTION audit_change('id');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON notification_channels FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
 
             CREATE TABLE job_notifications (
               job_config_id int NOT NULL REFERENCES job_configurations ON DELETE CASCADE,
@@ -32,6 +33,7 @@ extension Migration {
             );
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON job_notifications
               FOR EACH ROW EXECUTE FUNCTION audit_change('job_config_id', 'notification_channel_id');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON job_notifications FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
 
             CREATE TABLE notification_deliveries (
               id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

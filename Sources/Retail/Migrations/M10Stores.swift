@@ -29,11 +29,13 @@ extension Migration {
                  AND NOT is_known_time_zone(coalesce(NEW.config ->> 'time_zone', '')) THEN
                 PERFORM refuse('config.time_zone', format('"%s" is no name in pg_timezone_names; spell it as there', left(NEW.config ->> 'time_zone', 60)));
               END IF;
+              PERFORM check_document('config', NEW.config);
               NEW.updated_at := clock_timestamp();
               RETURN NEW;
             END $$;
             CREATE TRIGGER check_store BEFORE INSERT OR UPDATE ON stores FOR EACH ROW EXECUTE FUNCTION check_store();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON stores FOR EACH ROW EXECUTE FUNCTION audit_change('id');
+            CREATE TRIGGER audit_truncate AFTER TRUNCATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
 
             -- No reference to stores: checking it row by row doubles the time of a swap, and the store's campaigns, without which there
             -- are no products, refer to it already.
