@@ -9,6 +9,7 @@ struct Attempt: Sendable {
     let logs: ExecutionLogWriter
     /// A run that was handed back more often, and meets a conflict or a shortage once more, makes them itself.
     private static let mostHandBacks = 20
+    private let logger = Logger(label: "run")
 
     func run(_ assignment: Assignment, pause: SlotPause) async -> RunOutcome {
         let run = assignment.run
@@ -93,6 +94,7 @@ struct Attempt: Sendable {
         let runError = (error as? RunError) ?? Self.describe(error)
         guard runError.isRetryable, run.attempt < run.maxAttempts else {
             log(run, .error, "attempt \(run.attempt) of \(run.maxAttempts) failed for good: \(runError.message)")
+            logger.error("a run failed for good", Self.fields(run, configuration, runError))
             return .failed(runError, timedOut: timedOut)
         }
         let policy = RetryPolicy.delay(
@@ -102,7 +104,13 @@ struct Attempt: Sendable {
         log(
             run, .warning,
             "attempt \(run.attempt) of \(run.maxAttempts) failed: \(runError.message); tried again in \(delay.operatorText)")
+        logger.warning("a run failed and is tried again", Self.fields(run, configuration, runError))
         return .retried(runError, timedOut: timedOut, delay: delay)
+    }
+
+    /// What the worker's own log says of a failure, for who looks there first.
+    private static func fields(_ run: ClaimedRun, _ configuration: JobConfiguration, _ error: RunError) -> [String: String] {
+        ["job": configuration.name, "execution": run.id.description, "attempt": "\(run.attempt) of \(run.maxAttempts)", "error": error.message]
     }
 
     private func log(_ run: ClaimedRun, _ level: LogLevel, _ message: String) {

@@ -102,7 +102,7 @@ import Testing
     @Test("a failed attempt is tried again, each leaves its row, and delays double")
     func retries() async throws {
         try await withDrill(", retry_delay_seconds", ", 1") { rig in
-            _ = try rig.worker()
+            let worker = try rig.worker()
             let once = try await rig.trigger("drill", params: ["fail": "once"])
             let always = try await rig.trigger("drill", params: ["fail": "always"])
             let permanent = try await rig.trigger("drill", params: ["fail": "permanent"])
@@ -113,6 +113,11 @@ import Testing
             #expect(try await rig.attempts(of: always) == ["RETRY", "RETRY", "FAILED"])
             #expect(try await rig.finished(permanent).attempt == 1)
             #expect(try await rig.attempts(of: permanent) == ["FAILED"])
+            // Who looks at the worker's own log finds them, too.
+            let inTheLog = try await worker.line(containing: "execution=\(permanent)", within: .seconds(5))
+            #expect(inTheLog.contains("ERROR run: a run failed for good") && inTheLog.contains("job=drill"), "\(inTheLog)")
+            let again = try await worker.line(containing: "execution=\(once)", within: .seconds(5))
+            #expect(again.contains("WARNING run: a run failed and is tried again"), "\(again)")
             let gaps = try await rig.pool.query(
                 """
                 SELECT extract(epoch FROM started_at - lag(finished_at) OVER (ORDER BY attempt))::float8 AS gap FROM job_attempts

@@ -22,6 +22,24 @@ import Testing
         }
     }
 
+    @Test("what waits for its next attempt takes no time")
+    func noTimeWhileItWaits() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "nightly", "--type", "NOOP")
+            let id = try #require(try await database.done("job", "run", "nightly", "--at", "+1h").lines.first)
+            try await database.pool.transaction { transaction in
+                try await transaction.script("SET LOCAL session_replication_role = replica")
+                _ = try await transaction.query("UPDATE job_live SET attempt = 1, started_at = now() - interval '1 minute'")
+            }
+            #expect(try await database.done("execution", "show", id, "--json").json["seconds"] == .some(.null))
+            try await database.pool.transaction { transaction in
+                try await transaction.script("SET LOCAL session_replication_role = replica")
+                _ = try await transaction.query("UPDATE job_live SET status = 'RUNNING', worker = uuid_v7()")
+            }
+            #expect(try await database.done("execution", "show", id, "--json").json["seconds"]?.doubleValue ?? 0 >= 60)
+        }
+    }
+
     @Test("run --wait and wait tell the end: 0 for SUCCESS, 1 for any other, 75 when the time is over")
     func ends() async throws {
         try await withWorker { database in

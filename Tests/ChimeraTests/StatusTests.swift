@@ -210,11 +210,48 @@ import Testing
             let rows = try await database.done("status", "--json").json["schedules"]?.arrayValue ?? []
             #expect(rows.map { $0["name"] } == ["broken", "edited", "held", "late", "unseen"])
             #expect(rows.map { $0["state"] } == ["PROBLEM", "WAITING", "PAUSED", "LATE", "WAITING"])
+            #expect(rows[3]["late_execution_id"] == .some(.null))
             let text = try await database.done("status").text
             let jobs = try await database.done("job", "list", "--json").json.arrayValue ?? []
             func next(_ name: String) -> JSONValue? { jobs.first { $0["name"]?.stringValue == name }?["next_due_at"] }
             #expect(next("edited") == .null && next("well")?.stringValue != nil, "no due time of a pattern that is its own no longer")
             #expect(text.contains("\"late\" is late") && text.contains("\"unseen\" waits for a scheduler") && text.contains("unreadable"))
+        }
+    }
+
+    @Test("what was late and failed is mended by its retry; slots in use are the runs that stand, not what a worker said of itself")
+    func lateRun() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "nightly", "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes")
+            let id = try #require(try await database.done("job", "run", "nightly").lines.first)
+            try await database.done("execution", "cancel", id)
+            _ = try await database.pool.query(
+                "INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id) SELECT id, now() - interval '1 hour', 'ENQUEUED', \(id)::uuid FROM job_configurations"
+            )
+            _ = try await database.pool.query(
+                "INSERT INTO workers (id, host, pid, version, slots, running, lease_until) VALUES (uuid_v7(), 'h', 1, 'v', 4, 3, now() + interval '1 hour')"
+            )
+            let answer = try await database.done("status")
+            #expect(answer.text.contains("is late: no success for") && answer.text.contains(": chimera execution retry \(id)"), "\(answer.text)")
+            #expect(answer.text.contains("1 alive, 0 of 4 slots in use"), "\(answer.text)")
+        }
+    }
+
+    @Test("a job with a schedule that nobody hears of is said, until a channel is on")
+    func untold() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "nightly", "--type", "NOOP", "--cron", "0 5 * * *")
+            try await database.done("job", "add", "by hand", "--type", "NOOP")
+            #expect(try await database.done("status").text.contains("nobody is told when \"nightly\" fails"))
+            let config = #"{"url": "https://hooks.example.com/x", "secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}"#
+            for name in ["hook", "other"] {
+                _ = try await database.pool.query(
+                    "INSERT INTO notification_channels (name, type, config, active) VALUES (\(name), 'WEBHOOK', \(config)::jsonb, \(name == "hook"))")
+            }
+            #expect(try await database.done("status", "--json").json["untold"] == [])
+            let answer = try await database.done("job", "notify", "nightly", "other", "--on", "failure")
+            #expect(answer.errors.contains { $0.contains("\"other\" is switched off: chimera channel edit other --active yes") }, "\(answer.errors)")
+            #expect(try await database.done("status", "--json").json["untold"] == ["nightly"])
         }
     }
 }

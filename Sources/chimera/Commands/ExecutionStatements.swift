@@ -6,7 +6,7 @@ enum ExecutionStatements {
         e.id, e.job_config_id, j.name AS job, j.job_type, e.parent_id, e.retry_of, e.status, e.trigger, e.priority, e.params, e.dedupe_key, e.run_at, e.scheduled_for,
         e.attempt, e.max_attempts, e.rescues, e.created_at, e.created_by, e.started_at, e.finished_at, e.worker, e.progress, e.metrics, e.error_details,
         e.store_id, e.registration,
-        extract(epoch FROM coalesce(e.finished_at, clock_timestamp()) - e.started_at)::float8 AS seconds
+        CASE WHEN e.status <> 'PENDING' THEN extract(epoch FROM coalesce(e.finished_at, clock_timestamp()) - e.started_at)::float8 END AS seconds
         """
     private static let job: SQL = " LEFT JOIN job_configurations AS j ON j.id = e.job_config_id"
 

@@ -23,7 +23,7 @@ enum JobNotify {
             throw invocation.command.misuse("job notify needs --on or --forget")
         }
         let chosen = try invocation.text("--on").map { try chosenEvents($0) }
-        let (job, channel, others, row) = try await OperatorDatabase(invocation).transaction { transaction in
+        let (job, channel, isOff, others, row) = try await OperatorDatabase(invocation).transaction { transaction in
             let job = try await Noun.job.find(invocation.operand("JOB"), in: transaction)
             let channel = try await Noun.channel.find(invocation.operand("CHANNEL"), in: transaction)
             let before = try await Noun.job.row(id: job.id, in: transaction)
@@ -35,7 +35,8 @@ enum JobNotify {
             let isFirst = chosen != nil && before["notifications"]?.arrayValue?.isEmpty == true
             let others =
                 isFirst ? try await transaction.query(JobStatements.otherChannels(than: channel.id)).compactMap { $0["name"] } : []
-            return (job, channel, others, try await Noun.job.row(id: job.id, in: transaction))
+            let isOff = try await Noun.channel.row(id: channel.id, in: transaction)["active"] == false
+            return (job, channel, isOff, others, try await Noun.job.row(id: job.id, in: transaction))
         }
         if invocation.wantsJSON {
             StandardOutput.write(row.text)
@@ -48,6 +49,9 @@ enum JobNotify {
                     "job \(shown(job.name)) tells channel \(shown(channel.name)) of \(events.filter(chosen.contains).joined(separator: ", "))"
                 }
             StandardOutput.write(printableLine(sentence))
+        }
+        if chosen?.isEmpty == false, isOff {
+            StandardOutput.note("note: \(shown(channel.name)) is switched off: chimera channel edit \(shellWord(channel.name)) --active yes")
         }
         if !others.isEmpty {
             StandardOutput.note(

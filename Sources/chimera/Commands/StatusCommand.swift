@@ -10,18 +10,18 @@ enum StatusCommand {
             without its success in time, PAUSED one whose due times are skipped, PROBLEM one that cannot be used.
             """
     ) { invocation in
-        let (stores, workers, schedules) = try await OperatorDatabase(invocation).transaction { transaction in
+        let (stores, workers, schedules, untold) = try await OperatorDatabase(invocation).transaction { transaction in
             (
                 try await transaction.rows(StatusStatements.stores), try await transaction.row(StatusStatements.workers) ?? .null,
-                try await transaction.rows(StatusStatements.schedules)
+                try await transaction.rows(StatusStatements.schedules), try await transaction.query(StatusStatements.untold).compactMap { $0["name"] }
             )
         }
         let hasWorkers = (workers["alive"]?.intValue ?? 0) > 0
         let rows = stores.map { withMending($0, hasWorkers: hasWorkers) }
         if invocation.wantsJSON {
-            StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules)]).text)
+            StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules), "untold": .array(untold.map { .string($0) })]).text)
         } else {
-            StandardOutput.write(page(rows, workers: workers, schedules: schedules))
+            StandardOutput.write(page(rows, workers: workers, schedules: schedules, untold: untold))
         }
         return rows.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
     }
@@ -32,7 +32,7 @@ enum StatusCommand {
         Table.Column("REASON", "reason"), Table.Column("MEND", "mend"),
     ]
 
-    private static func page(_ stores: [JSONValue], workers: JSONValue, schedules: [JSONValue]) -> String {
+    private static func page(_ stores: [JSONValue], workers: JSONValue, schedules: [JSONValue], untold: [String]) -> String {
         var counts: [String: Int] = [:]
         for store in stores { counts[Cell.text(store["state"]), default: 0] += 1 }
         let summary = counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
@@ -46,6 +46,9 @@ enum StatusCommand {
                 ? "workers: none is alive: chimera worker"
                 : "workers: \(alive) alive, \(Cell.text(workers["running"])) of \(Cell.text(workers["slots"])) slots in use")
         lines.append(schedules.isEmpty ? "schedules: as they should be" : "schedules: " + schedules.map(sentence).joined(separator: "; "))
+        if !untold.isEmpty {
+            lines.append("channels: nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -54,7 +57,9 @@ enum StatusCommand {
         switch Cell.text(schedule["state"]) {
         case "PROBLEM": return printableLine("\(name) cannot be used: \(Cell.text(schedule["problem"]))")
         case "PAUSED": return "\(name) is paused: \(resuming(schedule["name"]))"
-        case "LATE": return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))"
+        case "LATE":
+            let retry = schedule["late_execution_id"]?.stringValue.map { ": chimera execution retry \($0)" } ?? ""
+            return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))\(retry)"
         default: return "\(name) waits for a scheduler: chimera scheduler"
         }
     }

@@ -14,24 +14,33 @@ enum StatusStatements {
         """
 
     static let workers: SQL = """
-        SELECT count(*) AS alive, coalesce(sum(slots), 0) AS slots, coalesce(sum(running), 0) AS running
-        FROM workers WHERE lease_until > clock_timestamp()
+        SELECT count(*) AS alive, coalesce(sum(slots), 0) AS slots,
+          (SELECT count(*) FROM job_live AS l WHERE l.status = 'RUNNING' AND l.worker = ANY (array_agg(w.id))) AS running
+        FROM workers AS w WHERE lease_until > clock_timestamp()
+        """
+
+    /// Jobs with a schedule whose failures nobody hears of.
+    static let untold: SQL = """
+        SELECT j.name FROM job_configurations AS j
+        WHERE j.active AND j.deleted_at IS NULL AND j.cron_pattern IS NOT NULL
+          AND NOT EXISTS (SELECT FROM job_channels AS c WHERE c.job_config_id = j.id AND c.on_failure) ORDER BY j.name
         """
 
     /// Active schedules that are not as they should be: unusable, paused, not looked at by any scheduler, or without the success that was due.
     static let schedules: SQL = """
-        SELECT j.name, j.problem, j.paused_at, s.next_due_at, late.due_at AS late_since,
+        SELECT j.name, j.problem, j.paused_at, s.next_due_at, late.due_at AS late_since, late.retry AS late_execution_id,
           CASE WHEN j.problem IS NOT NULL THEN 'PROBLEM' WHEN j.paused_at IS NOT NULL THEN 'PAUSED' WHEN late.due_at IS NOT NULL THEN 'LATE' ELSE 'WAITING' END AS state
         FROM job_configurations AS j
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
-          SELECT t.due_at FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
+          SELECT t.due_at, t.execution_id FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
             AND j.expect_success_within IS NOT NULL AND t.outcome <> 'SKIPPED_PAUSED'
           ORDER BY t.due_at DESC LIMIT 1
         ) AS due ON true
         LEFT JOIN LATERAL (
           -- The newest come first: where all is well, one is read.
-          SELECT due.due_at WHERE due.due_at IS NOT NULL AND (
+          SELECT due.due_at, (SELECT due.execution_id FROM execution_state(due.execution_id) AS e WHERE e.status IN ('FAILED', 'CANCELLED')) AS retry
+          WHERE due.due_at IS NOT NULL AND (
             SELECT f.id FROM job_finished AS f WHERE f.job_config_id = j.id AND f.status = 'SUCCESS' AND f.parent_id IS NULL
               AND f.scheduled_for >= due.due_at AND f.id >= uuid_v7_floor(due.due_at - interval '1 hour') ORDER BY f.id DESC LIMIT 1) IS NULL
         ) AS late ON true
