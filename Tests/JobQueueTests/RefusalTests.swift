@@ -117,6 +117,8 @@ import Testing
             for (field, columns, values) in Self.jobs {
                 let error = try await queue.refusal("INSERT INTO job_configurations (\(spliced(columns))) VALUES (\(spliced(values)))")
                 #expect(isNamed(field, in: error), "\(values): \(error)")
+                // It would print the config.
+                #expect(error.detail?.contains("Failing row") != true, "\(values): \(error)")
             }
             for (field, type, config) in Self.configs {
                 let error = try await queue.refusal(

@@ -87,6 +87,18 @@ extension Migration {
               RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, MESSAGE = field || ': ' || sentence;
             END $$;
 
+            -- Refuses the first field whose rule does not hold, of rows (field, whether it holds, sentence); null does not hold. Before CHECK and NOT
+            -- NULL can, which name a constraint and print the whole row, secrets and all.
+            CREATE FUNCTION refuse_first(rules text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE rule text[];
+            BEGIN
+              FOREACH rule SLICE 1 IN ARRAY rules LOOP
+                IF rule[2] IS DISTINCT FROM 'true' THEN
+                  PERFORM refuse(rule[1], rule[3]);
+                END IF;
+              END LOOP;
+            END $$;
+
             -- PostgreSQL takes documents that the programs cannot read, and one of them would end every listing of its table.
             CREATE FUNCTION check_document(field text, document jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
@@ -107,7 +119,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION audit_truncate, check_document, refuse, audit_change, current_actor CASCADE;
+            DROP FUNCTION audit_truncate, check_document, refuse_first, refuse, audit_change, current_actor CASCADE;
             DROP TABLE audit_log;
             DROP FUNCTION mask_secrets, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
             """#)

@@ -153,6 +153,24 @@ extension Migration {
             CREATE FUNCTION check_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE problem text; field text; unseen text[] := ARRAY['problem', 'is_gated', 'is_serial', 'source_id'];
             BEGIN
+              PERFORM refuse_first(ARRAY[
+                ['name', (NEW.name ~ '\S' AND length(NEW.name) <= 200)::text, 'it needs 1 to 200 characters, and not only blanks'],
+                ['job_type', (NEW.job_type IN ('SYNC_PRODUCTS', 'COMPARE_DATA', 'CLEANUP_LOGS', 'CUSTOM', 'NOOP'))::text,
+                  'it must be SYNC_PRODUCTS, COMPARE_DATA, CLEANUP_LOGS, CUSTOM or NOOP'],
+                ['config', (jsonb_typeof(NEW.config) = 'object')::text, 'it must be a JSON object such as {"key": 1}'],
+                ['max_attempts', (NEW.max_attempts BETWEEN 1 AND 1000)::text, 'it must be 1 to 1000'],
+                ['retry_delay_seconds', (NEW.retry_delay_seconds BETWEEN 0 AND 3600)::text, 'it must be 0 to 3600'],
+                ['timeout_seconds', (NEW.timeout_seconds BETWEEN 1 AND 604800)::text, 'it must be 1 to 604800'],
+                ['max_concurrency', (NEW.max_concurrency IS NULL OR NEW.max_concurrency >= 1)::text,
+                  'it must be 1 or more; null (--no-max-concurrency) lifts the limit'],
+                ['overlap_policy', (NEW.overlap_policy IN ('SKIP', 'QUEUE', 'ALLOW', 'REPLACE'))::text, 'it must be SKIP, QUEUE, ALLOW or REPLACE'],
+                ['misfire_policy', (NEW.misfire_policy IN ('RUN_ONCE', 'RUN_ALL', 'SKIP'))::text, 'it must be RUN_ONCE, RUN_ALL or SKIP'],
+                ['expect_success_within', (NEW.expect_success_within IS NULL
+                  OR NEW.expect_success_within > interval '0' AND NEW.expect_success_within <= interval '10 years')::text,
+                  'it must be longer than nothing and at most 10 years, such as ''50 minutes'''],
+                ['priority', (NEW.priority IS NOT NULL)::text, 'it must not be null'],
+                ['active', (NEW.active IS NOT NULL)::text, 'it must not be null'],
+                ['time_zone', (NEW.time_zone IS NOT NULL)::text, 'it must not be null']]);
               IF TG_OP = 'INSERT' OR NEW.time_zone <> OLD.time_zone THEN
                 IF NOT is_known_time_zone(NEW.time_zone) THEN
                   PERFORM refuse('time_zone', format('"%s" is no name in pg_timezone_names; spell it as there, such as America/Sao_Paulo', left(NEW.time_zone, 60)));

@@ -21,6 +21,13 @@ extension Migration {
 
             CREATE FUNCTION check_store() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
+              PERFORM refuse_first(ARRAY[
+                ['name', (NEW.name ~ '\S' AND length(NEW.name) <= 200)::text, 'it needs 1 to 200 characters, and not only blanks'],
+                ['registration', (NEW.registration ~ '^[0-9A-Za-z./-]{1,40}$')::text, 'it needs 1 to 40 letters, digits, dots, slashes or dashes'],
+                ['document', (NEW.document IS NULL OR NEW.document ~ '^[0-9A-Za-z./-]{0,40}$')::text,
+                  'it takes at most 40 letters, digits, dots, slashes or dashes'],
+                ['config', (jsonb_typeof(NEW.config) = 'object')::text, 'it must be a JSON object such as {"key": 1}'],
+                ['active', (NEW.active IS NOT NULL)::text, 'it must not be null']]);
               PERFORM check_positive_integer(NEW.config, 'quantity_limit', 1, 2147483647);
               IF NEW.config ? 'source' AND jsonb_typeof(NEW.config -> 'source') NOT IN ('string', 'null') THEN
                 PERFORM refuse('config.source', 'it must be the name of an integration');
