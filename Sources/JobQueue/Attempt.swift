@@ -110,7 +110,10 @@ struct Attempt: Sendable {
 
     /// What the worker's own log says of a failure, for who looks there first.
     private static func fields(_ run: ClaimedRun, _ configuration: JobConfiguration, _ error: RunError) -> [String: String] {
-        ["job": configuration.name, "execution": run.id.description, "attempt": "\(run.attempt) of \(run.maxAttempts)", "error": error.message]
+        [
+            "job": configuration.name, "execution": run.id.description, "attempt": "\(run.attempt) of \(run.maxAttempts)",
+            "error": error.message,
+        ]
     }
 
     private func log(_ run: ClaimedRun, _ level: LogLevel, _ message: String) {

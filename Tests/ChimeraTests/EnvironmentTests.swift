@@ -77,7 +77,8 @@ import Testing
             let role = "visitor_\(database.name)"
             _ = try await cluster.pool.query("CREATE ROLE \(unsafe: role) LOGIN")
             let answer = try await chimera(["status"], environment: ["DATABASE_URL": database.url.replacing("chimera@", with: role + "@")])
-            #expect(answer.exitCode == 78 && answer.error.contains("permission denied") && answer.error.contains("GRANT"), "\(answer.errors)")
+            #expect(
+                answer.exitCode == 78 && answer.error.contains("permission denied") && answer.error.contains("GRANT"), "\(answer.errors)")
             _ = try await cluster.pool.query("DROP ROLE \(unsafe: role)")
         }
     }

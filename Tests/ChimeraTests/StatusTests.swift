@@ -222,7 +222,8 @@ import Testing
     @Test("what was late and failed is mended by its retry; slots in use are the runs that stand, not what a worker said of itself")
     func lateRun() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
-            try await database.done("job", "add", "nightly", "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes")
+            try await database.done(
+                "job", "add", "nightly", "--type", "NOOP", "--cron", "0 5 * * *", "--expect-success-within", "50 minutes")
             let id = try #require(try await database.done("job", "run", "nightly").lines.first)
             try await database.done("execution", "cancel", id)
             _ = try await database.pool.query(
@@ -232,7 +233,9 @@ import Testing
                 "INSERT INTO workers (id, host, pid, version, slots, running, lease_until) VALUES (uuid_v7(), 'h', 1, 'v', 4, 3, now() + interval '1 hour')"
             )
             let answer = try await database.done("status")
-            #expect(answer.text.contains("is late: no success for") && answer.text.contains(": chimera execution retry \(id)"), "\(answer.text)")
+            #expect(
+                answer.text.contains("is late: no success for") && answer.text.contains(": chimera execution retry \(id)"), "\(answer.text)"
+            )
             #expect(answer.text.contains("1 alive, 0 of 4 slots in use"), "\(answer.text)")
         }
     }
@@ -246,11 +249,14 @@ import Testing
             let config = #"{"url": "https://hooks.example.com/x", "secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}"#
             for name in ["hook", "other"] {
                 _ = try await database.pool.query(
-                    "INSERT INTO notification_channels (name, type, config, active) VALUES (\(name), 'WEBHOOK', \(config)::jsonb, \(name == "hook"))")
+                    "INSERT INTO notification_channels (name, type, config, active) VALUES (\(name), 'WEBHOOK', \(config)::jsonb, \(name == "hook"))"
+                )
             }
             #expect(try await database.done("status", "--json").json["untold"] == [])
             let answer = try await database.done("job", "notify", "nightly", "other", "--on", "failure")
-            #expect(answer.errors.contains { $0.contains("\"other\" is switched off: chimera channel edit other --active yes") }, "\(answer.errors)")
+            #expect(
+                answer.errors.contains { $0.contains("\"other\" is switched off: chimera channel edit other --active yes") },
+                "\(answer.errors)")
             #expect(try await database.done("status", "--json").json["untold"] == ["nightly"])
         }
     }

@@ -42,7 +42,8 @@ final class ServerFolder: Sendable {
     convenience init(settings: [String: String], environment: [String: String] = [:]) throws {
         try self.init(environment: environment)
         try asServerUser([
-            binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", Self.administrator, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
+            binaries + "/initdb", "-D", folder + "/data", "-A", "trust", "-U", Self.administrator, "-E", "UTF8", "--locale=C.UTF-8",
+            "--no-sync",
             "--no-instructions",
         ])
         let defaults = [
@@ -56,7 +57,8 @@ final class ServerFolder: Sendable {
     convenience init(standbyOf primary: ServerFolder) throws {
         try self.init(hasOwner: true)
         try asServerUser([
-            binaries + "/pg_basebackup", "-D", folder + "/data", "-h", "127.0.0.1", "-p", "\(primary.port)", "-U", Self.administrator, "-X", "stream",
+            binaries + "/pg_basebackup", "-D", folder + "/data", "-h", "127.0.0.1", "-p", "\(primary.port)", "-U", Self.administrator, "-X",
+            "stream",
             "-c", "fast", "-R", "--no-sync",
         ])
         try configure([:])

@@ -27,7 +27,8 @@ package final class TestCluster: Sendable {
             self.server = server
             administratorURL = server.administratorURL("postgres")
         }
-        let configuration = try PostgresConfiguration(url: administratorURL, applicationName: "chimera-tests", statementDeadline: .seconds(120))
+        let configuration = try PostgresConfiguration(
+            url: administratorURL, applicationName: "chimera-tests", statementDeadline: .seconds(120))
         pool = PostgresPool(configuration, maximumConnections: 4)
     }
 

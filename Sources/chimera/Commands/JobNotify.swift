@@ -51,7 +51,8 @@ enum JobNotify {
             StandardOutput.write(printableLine(sentence))
         }
         if chosen?.isEmpty == false, isOff {
-            StandardOutput.note("note: \(shown(channel.name)) is switched off: chimera channel edit \(shellWord(channel.name)) --active yes")
+            StandardOutput.note(
+                "note: \(shown(channel.name)) is switched off: chimera channel edit \(shellWord(channel.name)) --active yes")
         }
         if !others.isEmpty {
             StandardOutput.note(

@@ -13,13 +13,18 @@ enum StatusCommand {
         let (stores, workers, schedules, untold) = try await OperatorDatabase(invocation).transaction { transaction in
             (
                 try await transaction.rows(StatusStatements.stores), try await transaction.row(StatusStatements.workers) ?? .null,
-                try await transaction.rows(StatusStatements.schedules), try await transaction.query(StatusStatements.untold).compactMap { $0["name"] }
+                try await transaction.rows(StatusStatements.schedules),
+                try await transaction.query(StatusStatements.untold).compactMap { $0["name"] }
             )
         }
         let hasWorkers = (workers["alive"]?.intValue ?? 0) > 0
         let rows = stores.map { withMending($0, hasWorkers: hasWorkers) }
         if invocation.wantsJSON {
-            StandardOutput.write(JSONValue.object(["stores": .array(rows), "workers": workers, "schedules": .array(schedules), "untold": .array(untold.map { .string($0) })]).text)
+            StandardOutput.write(
+                JSONValue.object([
+                    "stores": .array(rows), "workers": workers, "schedules": .array(schedules),
+                    "untold": .array(untold.map { .string($0) }),
+                ]).text)
         } else {
             StandardOutput.write(page(rows, workers: workers, schedules: schedules, untold: untold))
         }
