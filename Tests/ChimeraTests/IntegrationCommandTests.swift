@@ -191,6 +191,21 @@ import Testing
         }
     }
 
+    @Test("what a partner repeats of a sealed setting is hidden, be it no password")
+    func repeatedSetting() async throws {
+        let server = RawServer { _, _ in RawServer.answer(#"{"error":"loja-7781 is unknown"}"#, status: 400) }
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let file = KeyFile()
+            try file.write(try await chimera(["secret", "generate-key"]).text)
+            let sealed = try await chimera(["secret", "encrypt"], input: "loja-7781", environment: file.environment).text
+            try await database.done(
+                "integration", "add", "RP", "--type", "RP", "--base-url", server.url, "--config", "-",
+                input: #"{"username": "\#(sealed)", "password": "geheim"}"#)
+            let answer = try await database.chimera("integration", "test", "RP", environment: file.environment)
+            expectRefusal(answer, 78, "•••• is unknown", of: ["integration", "test"])
+        }
+    }
+
     @Test("test tells a partner that is away from one that refuses, and needs the key for sealed settings")
     func probeFailures() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

@@ -113,6 +113,20 @@ struct RedactorTests {
         #expect(redactor.line(#"{"password": "cut off"#) == #"{"password": "••••"#)
     }
 
+    @Test(
+        "A secret is found as JSON, URLs and a single line spell it",
+        arguments: [
+            #"you sent {"k":"p\"q\\r/s \tü"} twice"#, #"you sent {"k":"p\"q\\r\/s \tü"} twice"#,
+            #"you sent {"k":"p\"q\\r\/s \t\u00fc"} twice"#,
+            "you sent /a?k=p%22q%5Cr%2Fs%20%09%C3%BC&b=1 twice", "you sent /a?k=p%22q%5cr%2fs%20%09%c3%bc&b=1 twice",
+            "you sent /a?k=p%22q%5Cr%2Fs+%09%C3%BC&b=1 twice", "you sent p\"q\\r/s \tü twice",
+        ])
+    func spellings(text: String) {
+        let shown = Redactor(secrets: ["p\"q\\r/s \tü"]).line(text)
+        #expect(shown.contains("••••") && shown.hasPrefix("you sent ") && shown.hasSuffix(" twice"))
+        for piece in ["p\"q", "p%22", "ü", "u00fc", "%C3", "%c3"] { #expect(!shown.contains(piece), "\(shown)") }
+    }
+
     @Test("A cut never shows half a secret")
     func cut() {
         let body = ResponseBody(Array((String(repeating: "x", count: 10) + "hunter22").utf8))

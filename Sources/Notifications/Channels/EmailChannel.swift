@@ -162,6 +162,7 @@ struct EmailConfiguration: Sendable {
     let server: MailServer
     let from: String
     let to: [String]
+    let redactor: Redactor
 
     init(_ channel: OpenChannel) throws(ChannelConfigDefect) {
         let fields = ChannelFields(channel: channel)
@@ -185,7 +186,6 @@ struct EmailConfiguration: Sendable {
         }
         var seen: Set<String> = []
         to = recipients.filter { seen.insert($0).inserted }
+        redactor = Redactor(secrets: [server.password].compactMap { $0 } + channel.secrets)
     }
-
-    var redactor: Redactor { Redactor(secrets: [server.password].compactMap { $0 }) }
 }

@@ -121,7 +121,7 @@ struct WebhookConfiguration: Sendable {
             throw fields.defect("config.proxy hides which address is meant; it needs \"allow_private_network\": true")
         }
         caFile = try fields.text("ca_file")
-        redactor = Redactor(secrets: secrets + headers.map(\.value))
+        redactor = Redactor(secrets: secrets + headers.map(\.value) + channel.secrets)
     }
 
     private static func headers(_ fields: ChannelFields) throws(ChannelConfigDefect) -> [(name: String, value: String)] {
