@@ -78,6 +78,12 @@ struct ConfigurationFields: Sendable {
         return headers
     }
 
+    func proxy() throws(PartnerFailure) -> String? {
+        guard let proxy = try text("proxy") else { return nil }
+        guard ProxyAddress.isUsable(proxy) else { throw defect("config.proxy must be an address such as http://proxy.example:3128") }
+        return proxy
+    }
+
     /// A path on the partner's server, with its leading slash.
     func path(_ key: String, default fallback: String) throws(PartnerFailure) -> String {
         let path = try text(key) ?? fallback

@@ -20,4 +20,21 @@ import Testing
             #expect(redactor.line("chat loja-7781 is gone") == "chat •••• is gone")
         }
     }
+
+    @Test("a proxy without a scheme, whose password no URL shows, is refused by its field", arguments: ChannelType.allCases)
+    func proxy(type: ChannelType) {
+        let config: JSONValue = [
+            "bot_token": "1:abcd", "chat_id": "1", "smtp_url": "smtp://h.example", "from": "a@example.com", "to": "b@example.com",
+            "url": "https://h.example/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "allow_private_network": true,
+            "proxy": "someone:geheim@proxy.example:3128",
+        ]
+        let error = #expect(throws: ChannelConfigDefect.self) {
+            switch type {
+            case .telegram: _ = try TelegramConfiguration(channel(type, config))
+            case .email: _ = try EmailConfiguration(channel(type, config))
+            case .webhook: _ = try WebhookConfiguration(channel(type, config))
+            }
+        }
+        #expect(error?.reason.hasPrefix("config.proxy must ") == true && error?.reason.contains("geheim") == false)
+    }
 }

@@ -122,6 +122,13 @@ import Testing
             try await database.refused(65, "base_url: ", "integration", "edit", "Till", "--base-url", "ftp://x")
             try await database.refused(
                 65, "config.max_concurrency: ", "integration", "add", "x", "--type", "RP", "--config", #"{"max_concurrency": 0}"#)
+            let proxy = #"{"proxy": "someone:geheim@proxy.example:3128"}"#
+            for arguments in [["integration", "add", "x", "--type", "RP"], ["integration", "edit", "Till"]] {
+                let answer = try await chimera(
+                    arguments + ["--config", "-"], input: proxy, environment: ["DATABASE_URL": database.url])
+                expectRefusal(answer, 65, "config.proxy: ", of: arguments)
+                #expect(!answer.error.contains("geheim"))
+            }
             try await database.refused(65, "did you mean \"Till\"?", "integration", "show", "Til")
             try await database.done("integration", "remove", "Till")
             try await database.refused(65, "there is no integration", "integration", "test", "Till")

@@ -30,6 +30,7 @@ import Testing
                 #"{"both": "a://x:y@h and b://z@k", "at": "https://host/a@b"}"#,
                 #"{"both": "a://••••@h and b://••••@k", "at": "https://host/a@b"}"#
             ),
+            (#"{"proxy": "me:pw@h:1", "a": {"Proxy": "http://me:pw@h:1"}}"#, #"{"proxy": "••••", "a": {"Proxy": "http://••••@h:1"}}"#),
             (#"[1.50, true, null, {"n": 1e3}]"#, #"[1.50, true, null, {"n": 1000}]"#),
         ]
         try await Queue.withDatabase { queue in

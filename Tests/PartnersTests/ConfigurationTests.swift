@@ -38,13 +38,15 @@ struct ConfigurationTests {
             (["pagination": ["additional_params": ["x": []]]], "config.pagination.additional_params.x must be a text"),
             (["request_timeout_seconds": 0], "config.request_timeout_seconds must be a number of seconds"),
             (["headers": ["X": "a\nb"]], "config.headers.X is no header"), (["max_response_bytes": -1], "config.max_response_bytes"),
+            (["proxy": "someone:geheim@proxy:3128"], "config.proxy must be an address such as http://proxy.example:3128"),
+            (["proxy": "://proxy"], "config.proxy must"),
         ] as [([String: JSONValue], String)])
     func rp(changes: [String: JSONValue], sentence: String) throws {
         let failure = try #require(rpDefect("http://10.0.0.5:9000", changes))
         #expect(failure.message.hasPrefix("Integration rp: "))
         #expect(failure.message.contains(sentence))
         #expect(failure.code == "CONFIGURATION")
-        #expect(!failure.isRetryable && !failure.mayHaveArrived)
+        #expect(!failure.isRetryable && !failure.mayHaveArrived && !failure.message.contains("geheim"))
     }
 
     @Test(

@@ -21,6 +21,9 @@ struct MaskingTests {
             (#"{"token":null}"#, #"{"token":null}"#), (#"["enc:v1:k1:AAAA","enc:v1: odd and more"]"#, #"["••••","••••"]"#),
             (#"{"u":"https://me:pw@host:8443/p?x=1"}"#, #"{"u":"https://••••@host:8443/p?x=1"}"#),
             (
+                #"{"a":{"proxy":"me:pw@h:1"},"proxy":"http://me:pw@h:1"}"#, #"{"a":{"proxy":"••••"},"proxy":"http://••••@h:1"}"#
+            ), (#"{"proxy":"h:1"}"#, #"{"proxy":"h:1"}"#),
+            (
                 #"{"store_ids":[7],"max_drop_percent":50,"base_url":"https://host/p"}"#,
                 #"{"base_url":"https://host/p","max_drop_percent":50,"store_ids":[7]}"#
             ),

@@ -35,6 +35,7 @@ extension Migration {
                   WHEN key = 'auth_headers' AND jsonb_typeof(value) = 'object'
                     THEN (SELECT coalesce(jsonb_object_agg(k, '••••'), '{}') FROM jsonb_object_keys(value) AS k)
                   WHEN key = 'auth_headers' THEN '"••••"'::jsonb
+                  WHEN key ILIKE 'proxy' AND value #>> '{}' LIKE '%@%' AND value #>> '{}' NOT LIKE '%://%' THEN '"••••"'::jsonb
                   ELSE mask_secrets(value) END) FROM jsonb_each(document)), '{}');
               ELSIF jsonb_typeof(document) = 'array' THEN
                 RETURN coalesce((SELECT jsonb_agg(mask_secrets(value) ORDER BY place)

@@ -36,6 +36,10 @@ extension Migration {
               IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^https?://[^[:space:]]+$' THEN
                 PERFORM refuse('config.base_url', 'it must begin with http:// or https://');
               END IF;
+              -- Without a scheme nobody sees where its user and password end.
+              IF NEW.config ->> 'proxy' !~* '^(|enc:v1:.*|(https?|socks(4a?|5h?))://[^[:space:]]+)$' THEN
+                PERFORM refuse('config.proxy', 'it must be an address such as http://proxy.example:3128');
+              END IF;
               NEW.updated_at := clock_timestamp();
               RETURN NEW;
             END $$;

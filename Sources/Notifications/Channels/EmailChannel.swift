@@ -175,7 +175,7 @@ struct EmailConfiguration: Sendable {
         default: throw fields.defect("config.starttls must be required or none")
         }
         server.caFile = try fields.text("ca_file")
-        server.proxy = try fields.text("proxy")
+        server.proxy = try fields.proxy()
         if let defect = server.defect { throw fields.defect("config.smtp_url: \(defect)") }
         self.server = server
         from = try fields.requiredText("from")

@@ -101,7 +101,7 @@ struct TelegramConfiguration: Sendable {
         }
         let (address, sharedAddress) = (try fields.text("api_base_url"), try fields.text("base_url"))
         baseURL = try fields.webAddress("api_base_url", address ?? sharedAddress ?? "https://api.telegram.org")
-        proxy = try fields.text("proxy")
+        proxy = try fields.proxy()
         caFile = try fields.text("ca_file")
         redactor = Redactor(secrets: [token] + channel.secrets)
     }

@@ -116,7 +116,7 @@ struct WebhookConfiguration: Sendable {
         self.keys = keys
         headers = try Self.headers(fields)
         allowsPrivateNetwork = try fields.flag("allow_private_network") ?? false
-        proxy = try fields.text("proxy")
+        proxy = try fields.proxy()
         guard proxy == nil || allowsPrivateNetwork else {
             throw fields.defect("config.proxy hides which address is meant; it needs \"allow_private_network\": true")
         }
