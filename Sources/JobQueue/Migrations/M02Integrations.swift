@@ -29,8 +29,24 @@ extension Migration {
               END IF;
             END $$;
 
+            -- The table's own checks stay as a second net: what they refuse is printed with all its values, in psql and in the server's log.
             CREATE FUNCTION check_integration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            DECLARE field text;
             BEGIN
+              IF NEW.name IS NULL OR NEW.name !~ '\S' OR length(NEW.name) > 200 THEN
+                PERFORM refuse('name', 'it needs 1 to 200 characters, and not only blanks');
+              ELSIF NEW.type IS NULL OR NEW.type NOT IN ('RP', 'CRESCEVENDAS', 'TELEGRAM', 'EMAIL', 'WEBHOOK') THEN
+                PERFORM refuse('type', 'it must be RP, CRESCEVENDAS, TELEGRAM, EMAIL or WEBHOOK');
+              ELSIF NEW.base_url !~* '^https?://[^[:space:]]+$' OR length(NEW.base_url) > 2000 THEN
+                PERFORM refuse('base_url', 'it must begin with http:// or https://, hold no blanks and have at most 2000 characters');
+              ELSIF jsonb_typeof(NEW.config) IS DISTINCT FROM 'object' THEN
+                PERFORM refuse('config', 'it must be a JSON object such as {"key": 1}');
+              END IF;
+              FOREACH field IN ARRAY ARRAY['id', 'active', 'created_at'] LOOP
+                IF to_jsonb(NEW) -> field = 'null' THEN
+                  PERFORM refuse(field, 'it cannot be null');
+                END IF;
+              END LOOP;
               PERFORM check_positive_integer(NEW.config, 'max_concurrency', 1, 100000);
               PERFORM check_positive_integer(NEW.config, 'max_requests_per_minute', 1, 1000000);
               IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^https?://[^[:space:]]+$' THEN
@@ -53,6 +69,18 @@ extension Migration {
               expires_at timestamptz,
               PRIMARY KEY (integration_id, key)
             );
+            CREATE FUNCTION check_integration_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              IF NEW.integration_id IS NULL THEN
+                PERFORM refuse('integration_id', 'it cannot be null');
+              ELSIF NEW.key IS NULL OR NEW.key = '' THEN
+                PERFORM refuse('key', 'it cannot be empty');
+              ELSIF NEW.value IS NULL OR NEW.value NOT LIKE 'enc:v1:%' THEN
+                PERFORM refuse('value', 'it must be what chimera secret encrypt prints, enc:v1:…');
+              END IF;
+              RETURN NEW;
+            END $$;
+            CREATE TRIGGER check_integration_key BEFORE INSERT OR UPDATE ON integration_keys FOR EACH ROW EXECUTE FUNCTION check_integration_key();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON integration_keys
               FOR EACH ROW EXECUTE FUNCTION audit_change('integration_id', 'key');
 
@@ -162,6 +190,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION record_request_success, record_request_failure, reserve_request;
             DROP TABLE request_reservations, integration_state, integration_keys, integrations;
-            DROP FUNCTION check_integration, check_positive_integer, follow_request_rate, forget_login;
+            DROP FUNCTION check_integration, check_integration_key, check_positive_integer, follow_request_rate, forget_login;
             """#)
 }
