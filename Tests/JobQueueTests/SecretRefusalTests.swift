@@ -45,4 +45,25 @@ import Testing
             }
         }
     }
+
+    @Test("no table of a user's own takes the audit log's place, be it temporary or in a schema of the user's name")
+    func auditTable() async throws {
+        try await Queue.withDatabase { queue in
+            _ = try await queue.addIntegration("Till", type: "RP")
+            try await queue.run("CREATE SCHEMA AUTHORIZATION CURRENT_USER")
+            try await queue.pool.transaction { transaction in
+                for statement in [
+                    "CREATE TEMP TABLE audit_log (LIKE public.audit_log INCLUDING ALL)",
+                    "CREATE TABLE audit_log (LIKE public.audit_log INCLUDING ALL)", "UPDATE public.integrations SET base_url = 'http://h'",
+                ] { _ = try await transaction.query("\(spliced(statement))") }
+            }
+            #expect(try await queue.number("SELECT count(*) FROM public.audit_log WHERE table_name = 'integrations'") == 2)
+            let loose = try await queue.texts(
+                """
+                SELECT p.proname::text FROM pg_proc AS p, unnest(p.proconfig) AS setting
+                WHERE p.pronamespace = 'public'::regnamespace AND setting LIKE 'search_path=%' AND setting <> 'search_path=public, pg_temp'
+                """)
+            #expect(loose == [])
+        }
+    }
 }
