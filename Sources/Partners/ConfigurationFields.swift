@@ -9,7 +9,9 @@ struct ConfigurationFields: Sendable {
     /// A permanent failure that names the integration and the field.
     func defect(_ sentence: String) -> PartnerFailure {
         PartnerFailure(
-            code: "CONFIGURATION", message: "Integration \(integration.name): \(sentence); correct it with 'chimera integration edit'.",
+            // Behind a name such as CV-Token a colon would make a secret of the sentence.
+            code: "CONFIGURATION",
+            message: "Integration \(integration.name), configuration: \(sentence); correct it with 'chimera integration edit'.",
             isRetryable: false, mayHaveArrived: false)
     }
 

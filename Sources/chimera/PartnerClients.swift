@@ -96,7 +96,7 @@ final class PartnerClients: PartnerDirectory {
         } catch {
             let message = "\(error)"
             throw RunError(
-                code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name): \(message)",
+                code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name) cannot be used: \(message)",
                 isRetryable: false)
         }
     }

@@ -43,7 +43,7 @@ struct ConfigurationTests {
         ] as [([String: JSONValue], String)])
     func rp(changes: [String: JSONValue], sentence: String) throws {
         let failure = try #require(rpDefect("http://10.0.0.5:9000", changes))
-        #expect(failure.message.hasPrefix("Integration rp: "))
+        #expect(failure.message.hasPrefix("Integration rp, configuration: "))
         #expect(failure.message.contains(sentence))
         #expect(failure.code == "CONFIGURATION")
         #expect(!failure.isRetryable && !failure.mayHaveArrived && !failure.message.contains("geheim"))
@@ -56,6 +56,14 @@ struct ConfigurationTests {
         ])
     func baseURL(url: String) {
         #expect(rpDefect(url, [:])?.message.contains("base_url") == true)
+    }
+
+    @Test("An integration whose name sounds like a secret does not take the cause for its value")
+    func telltaleName() throws {
+        let integration = Integration(id: 1, name: "CV-Token", type: "RP", baseURL: "http://h", config: ["username": "1"])
+        let failure = ConfigurationFields(integration: integration).defect("config.password is missing")
+        #expect(failure.message.hasPrefix("Integration CV-Token, ") && failure.message.contains("config.password is missing"))
+        #expect(Masking.mask(text: failure.message) == failure.message)
     }
 
     @Test("The column wins over the configuration's base_url; slashes at the end do not matter")
@@ -76,7 +84,7 @@ struct ConfigurationTests {
         ] as [([String: JSONValue], String)])
     func cresceVendas(changes: [String: JSONValue], sentence: String) throws {
         let failure = try #require(clubDefect(changes))
-        #expect(failure.message.hasPrefix("Integration clube: "))
+        #expect(failure.message.hasPrefix("Integration clube, configuration: "))
         #expect(failure.message.contains(sentence))
         #expect(!failure.message.contains("s3cr3t"))
     }

@@ -56,6 +56,11 @@ struct MaskingTests {
             ("token=", "token="), ("token: ", "token: "), ("\"token", "\"token"), ("token=\"unclosed x", "token=\"••••"),
             ("token: {[", "token: ••••"),
             ("password=\\", "password=••••"), ("://", "://"), ("enc:v1:", "••••"),
+            (#"{"password" => "a b", :token=>'c'}"#, #"{"password" => "••••", :token=>'••••'}"#),
+            ("[password] => pw", "[password] => ••••"),
+            ("\"token\"\t:\t\"a b\"", "\"token\"\t:\t\"••••\""), ("secret\t= pw", "secret\t= ••••"),
+            ("pass[]=pw&user[password]=pw&a[]=b", "pass[]=••••&user[password]=••••&a[]=b"), ("pass%5B0%5D=pw&a=b", "pass%5B0%5D=••••&a=b"),
+            ("token =>", "token =>"), ("token => [1, 2] x", "token => •••• x"),
         ])
     func texts(_ input: String, _ expected: String) {
         let masked = Masking.mask(text: input)
