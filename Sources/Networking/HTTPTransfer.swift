@@ -110,9 +110,7 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         switch kind {
         case .bodyTooLarge: return "more than \(request.maximumBodyBytes) bytes"
         case .privateNetwork: return "the address lies in a private network"
-        default:
-            let text = String(cString: errorText)
-            return text.isEmpty ? String(cString: curl_easy_strerror(result)) : text
+        default: return failureText(result, errorText, proxy: request.proxy)
         }
     }
 

@@ -66,10 +66,8 @@ final class MailTransfer: Transfer, @unchecked Sendable {
     }
 
     private func describe(_ result: CURLcode) -> String {
-        let text = String(cString: errorText)
-        let reason = text.isEmpty ? String(cString: curl_easy_strerror(result)) : text
         if result == CURLE_USE_SSL_FAILED { return "it does not offer STARTTLS, which is required; nothing was sent" }
-        guard let reply = talk.reply, reply.code >= 400 else { return reason }
+        guard let reply = talk.reply, reply.code >= 400 else { return failureText(result, errorText, proxy: server.proxy) }
         return "it answered \(talk.command) with \(reply.text)"
     }
 

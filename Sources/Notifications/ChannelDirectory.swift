@@ -34,20 +34,21 @@ package struct ChannelDirectory: Sendable {
             return .unusable(.refused(reason: defect.reason))
         }
         do {
-            return .open(OpenChannel(id: id, name: name, type: type, config: try opened(.object(config))))
+            let opened = try opened(.object(config))
+            return .open(OpenChannel(id: id, name: name, type: type, config: opened.value, secrets: opened.secrets))
         } catch {
             // Another worker may have the key, or this one after its next SIGHUP.
             return .unusable(.retry(reason: "\(error)"))
         }
     }
 
-    private func opened(_ document: JSONValue) throws -> JSONValue {
+    private func opened(_ document: JSONValue) throws -> OpenedDocument {
         if let keyring = keyring() { return try keyring.decryptAll(in: document) }
         guard !document.text.contains("\"\(SecretKeyring.envelopePrefix)") else {
             throw OperatorError(
                 exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
         }
-        return document
+        return OpenedDocument(value: document)
     }
 
     /// The channel's config over the config, the keys and the address of its integration.

@@ -9,7 +9,9 @@ struct ConfigurationFields: Sendable {
     /// A permanent failure that names the integration and the field.
     func defect(_ sentence: String) -> PartnerFailure {
         PartnerFailure(
-            code: "CONFIGURATION", message: "Integration \(integration.name): \(sentence); correct it with 'chimera integration edit'.",
+            // Behind a name such as CV-Token a colon would make a secret of the sentence.
+            code: "CONFIGURATION",
+            message: "Integration \(integration.name), configuration: \(sentence); correct it with 'chimera integration edit'.",
             isRetryable: false, mayHaveArrived: false)
     }
 
@@ -76,6 +78,12 @@ struct ConfigurationFields: Sendable {
             throw defect("config.\(path).\(header.name) is no header: it is empty or holds a line break")
         }
         return headers
+    }
+
+    func proxy() throws(PartnerFailure) -> String? {
+        guard let proxy = try text("proxy") else { return nil }
+        guard ProxyAddress.isUsable(proxy) else { throw defect("config.proxy must be an address such as http://proxy.example:3128") }
+        return proxy
     }
 
     /// A path on the partner's server, with its leading slash.

@@ -13,12 +13,13 @@ package struct CresceVendasTarget: CampaignTarget {
     private let listings: PartnerConnection
     private let logger: Logger
 
-    /// Takes an integration of type CRESCEVENDAS; throws a permanent failure that names the field when its configuration is wrong.
+    /// Takes an integration of type CRESCEVENDAS, and what stood sealed in its configuration; throws a permanent failure that names the field
+    /// when the configuration is wrong.
     package init(
-        integration: Integration, client: HTTPClient, logger: Logger = Logger(label: "crescevendas")
+        integration: Integration, secrets: [String] = [], client: HTTPClient, logger: Logger = Logger(label: "crescevendas")
     ) throws(PartnerFailure) {
         configuration = try CresceVendasConfiguration(integration)
-        let redactor = Redactor(secrets: configuration.authHeaders.map(\.value) + configuration.upload.secrets)
+        let redactor = Redactor(secrets: configuration.authHeaders.map(\.value) + configuration.upload.secrets + secrets)
         uploads = PartnerConnection(
             integrationName: integration.name, settings: configuration.upload, client: client, redactor: redactor)
         listings = PartnerConnection(

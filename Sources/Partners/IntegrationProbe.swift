@@ -5,11 +5,13 @@ import Runtime
 /// What `chimera integration test NAME` does: a real login and one page, or one listing; writes nothing, here or there.
 package struct IntegrationProbe: Sendable {
     private let integration: Integration
+    private let secrets: [String]
     private let client: HTTPClient
 
-    /// Takes an integration of type RP or CRESCEVENDAS.
-    package init(integration: Integration, client: HTTPClient) {
+    /// Takes an integration of type RP or CRESCEVENDAS, and what stood sealed in its configuration.
+    package init(integration: Integration, secrets: [String] = [], client: HTTPClient) {
         self.integration = integration
+        self.secrets = secrets
         self.client = client
     }
 
@@ -29,7 +31,7 @@ package struct IntegrationProbe: Sendable {
 
     private func probeRP(unit: String?, gate: any RequestGate) async throws -> [String] {
         let vault = SoloTokenVault()
-        let source = try RPSource(integration: integration, client: client, tokens: vault)
+        let source = try RPSource(integration: integration, secrets: secrets, client: client, tokens: vault)
         var report: [String] = []
         if source.hasLogin {
             let token = try await source.logInAnew(gate: gate)
@@ -48,7 +50,7 @@ package struct IntegrationProbe: Sendable {
     }
 
     private func probeCresceVendas(registration: String?, day: String, gate: any RequestGate) async throws -> [String] {
-        let target = try CresceVendasTarget(integration: integration, client: client)
+        let target = try CresceVendasTarget(integration: integration, secrets: secrets, client: client)
         guard let registration else { return ["Configuration accepted; no store to list: give one to read its campaign of the day."] }
         let listing = try await target.list(registration: registration, day: day, gate: gate)
         return ["Store \(registration): \(listing.lines.count) lines listed for \(day)."]

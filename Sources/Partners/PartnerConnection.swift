@@ -26,7 +26,7 @@ struct ConnectionSettings: Sendable {
             duration: try fields.wholeNumber("low_speed_seconds", in: 1...3600).map { .seconds($0) }
                 ?? max(.seconds(30), patience ?? .zero))
         self.maximumBodyBytes = try fields.wholeNumber("max_response_bytes", in: 1...(1 << 30)) ?? maximumBodyBytes
-        proxy = try fields.text("proxy")
+        proxy = try fields.proxy()
         caFile = try fields.text("ca_file")
         headers = try fields.headers("headers") ?? []
     }

@@ -29,14 +29,15 @@ package struct RPSource: ProductSource {
         let next: PageCall?
     }
 
-    /// Takes an integration of type RP; throws a permanent failure that names the field when its configuration is wrong.
+    /// Takes an integration of type RP, and what stood sealed in its configuration; throws a permanent failure that names the field when the
+    /// configuration is wrong.
     package init(
-        integration: Integration, client: HTTPClient, tokens: any TokenVault, logger: Logger = Logger(label: "rp")
+        integration: Integration, secrets: [String] = [], client: HTTPClient, tokens: any TokenVault, logger: Logger = Logger(label: "rp")
     ) throws(PartnerFailure) {
         configuration = try RPConfiguration(integration)
         connection = PartnerConnection(
             integrationName: integration.name, settings: configuration.connection, client: client,
-            redactor: Redactor(secrets: configuration.secrets))
+            redactor: Redactor(secrets: configuration.secrets + secrets))
         self.tokens = tokens
         self.logger = logger
     }

@@ -34,6 +34,7 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         statementDeadline: Duration = .seconds(30)
     ) throws(OperatorError) {
         var parameters = try Self.parse(url)
+        try Self.checkSeparators(of: url, host: parameters["host"] ?? "")
         let environment = ProcessInfo.processInfo.environment
         for (keyword, value, variable) in Self.defaults where parameters[keyword] == nil {
             parameters[keyword] = variable.flatMap { environment[$0] } ?? value
@@ -72,6 +73,19 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         return parameters.sorted { $0.key < $1.key }.map { keyword, value in
             keyword + "='" + value.replacingScalars("\\", with: "\\\\").replacingScalars("'", with: "\\'") + "'"
         }.joined(separator: " ")
+    }
+
+    /// A password's `@` or `/` that is written as it is ends the password, and the rest stands in libpq's messages as a host or database. Only in
+    /// first place has a host an `@` of its own: a socket without a file.
+    private static func checkSeparators(of url: String, host: String) throws(OperatorError) {
+        let hasPartOfPassword = host.split(separator: ",").contains { $0.dropFirst().contains("@") }
+        let isURL = url.hasPrefix("postgresql://") || url.hasPrefix("postgres://")
+        let path = url.prefix { $0 != "?" }.split(separator: "/", omittingEmptySubsequences: false).dropFirst(3)
+        guard !hasPartOfPassword, !isURL || !path.contains(where: { $0.contains("@") }) else {
+            throw OperatorError(
+                exitCode: .configuration,
+                message: "DATABASE_URL has an @ in its host or database; write an @ of a password as %40 and a / as %2F")
+        }
     }
 
     private static func parse(_ url: String) throws(OperatorError) -> [String: String] {

@@ -39,19 +39,19 @@ struct LogEvent {
         switch format {
         case .text:
             let name = level.rawValue.uppercased()
-            bytes.append(contentsOf: "\(Self.isoTime(nanoseconds: time)) \(name) \(label): ".utf8)
-            appendMessageAndFields(to: &bytes)
+            bytes.append(contentsOf: "\(Self.isoTime(nanoseconds: time)) \(name) ".utf8)
+            appendLabelMessageAndFields(to: &bytes)
         case .journal:
-            bytes.append(contentsOf: "<\(level.syslogPriority)>\(label): ".utf8)
-            appendMessageAndFields(to: &bytes)
+            bytes.append(contentsOf: "<\(level.syslogPriority)>".utf8)
+            appendLabelMessageAndFields(to: &bytes)
         case .json:
             bytes.append(contentsOf: #"{"time":"\#(Self.isoTime(nanoseconds: time))","level":"\#(level.rawValue)","label":"#.utf8)
-            JSONValue.appendQuoted(label, to: &bytes)
+            Self.appendQuoted(label, to: &bytes)
             bytes.append(contentsOf: #","message":"#.utf8)
-            JSONValue.appendQuoted(message, to: &bytes)
+            Self.appendQuoted(message, to: &bytes)
             if !fields.isEmpty {
                 bytes.append(contentsOf: #","fields":"#.utf8)
-                bytes.append(contentsOf: JSONValue.object(fields.mapValues(JSONValue.string)).text.utf8)
+                Self.append(JSONValue.object(fields.mapValues(JSONValue.string)).text, to: &bytes) { Self.escape(of: $0, inJSON: true) }
             }
             bytes.append(UInt8(ascii: "}"))
         }
@@ -59,30 +59,57 @@ struct LogEvent {
         return bytes
     }
 
-    private func appendMessageAndFields(to bytes: inout [UInt8]) {
+    private func appendLabelMessageAndFields(to bytes: inout [UInt8]) {
+        Self.appendOnOneLine(label, to: &bytes)
+        bytes.append(contentsOf: ": ".utf8)
         Self.appendOnOneLine(message, to: &bytes)
         for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
             bytes.append(UInt8(ascii: " "))
             Self.appendOnOneLine(key, to: &bytes)
             bytes.append(UInt8(ascii: "="))
-            if Self.isPlain(value) { bytes.append(contentsOf: value.utf8) } else { JSONValue.appendQuoted(value, to: &bytes) }
+            if Self.isPlain(value) { bytes.append(contentsOf: value.utf8) } else { Self.appendQuoted(value, to: &bytes) }
         }
     }
 
     private static func isPlain(_ text: String) -> Bool {
         let special = [0x7F, UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: "\\")]
-        return !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && !special.contains($0) }
+        return !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && !special.contains($0) } && !text.unicodeScalars.contains(where: steers)
+    }
+
+    /// Whether a terminal that shows it obeys or turns the line round: controls beyond ASCII, marks of a direction.
+    private static func steers(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x80...0x9F, 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// Nil: it stays as it is.
+    private static func escape(of scalar: Unicode.Scalar, inJSON: Bool) -> String? {
+        guard steers(scalar) else { return nil }
+        let digits = String(scalar.value, radix: 16)
+        return inJSON ? #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits : "\\u{\(digits)}"
+    }
+
+    private static func append(_ text: String, to bytes: inout [UInt8], escaping escape: (Unicode.Scalar) -> String?) {
+        for scalar in text.unicodeScalars {
+            if let escaped = escape(scalar) { bytes.append(contentsOf: escaped.utf8) } else { bytes.append(contentsOf: scalar.utf8) }
+        }
+    }
+
+    private static func appendQuoted(_ text: String, to bytes: inout [UInt8]) {
+        append(JSONValue.string(text).text, to: &bytes) { escape(of: $0, inJSON: true) }
     }
 
     /// Escapes what would end the line or steer a terminal.
     private static func appendOnOneLine(_ text: String, to bytes: inout [UInt8]) {
-        for byte in text.utf8 {
-            switch byte {
-            case 0x0A: bytes.append(contentsOf: #"\n"#.utf8)
-            case 0x0D: bytes.append(contentsOf: #"\r"#.utf8)
-            case 0x09: bytes.append(contentsOf: #"\t"#.utf8)
-            case 0..<0x20, 0x7F: bytes.append(contentsOf: "\\u{\(String(byte, radix: 16))}".utf8)
-            default: bytes.append(byte)
+        append(text, to: &bytes) { scalar in
+            switch scalar.value {
+            case 0x0A: #"\n"#
+            case 0x0D: #"\r"#
+            case 0x09: #"\t"#
+            case 0..<0x20, 0x7F: "\\u{\(String(scalar.value, radix: 16))}"
+            default: escape(of: scalar, inJSON: false)
             }
         }
     }

@@ -25,6 +25,20 @@ package enum SecretsError: Error, Hashable, CustomStringConvertible {
     }
 }
 
+/// A document of the configuration with its envelopes opened. Never log it.
+package struct OpenedDocument: Sendable {
+    /// The document, its secrets in the clear.
+    package let value: JSONValue
+    /// What the envelopes held: secrets, under whatever key they stood.
+    package let secrets: [String]
+
+    /// Takes a document and what was opened in it; without a key there is nothing to open.
+    package init(value: JSONValue, secrets: [String] = []) {
+        self.value = value
+        self.secrets = secrets
+    }
+}
+
 /// The form of an encrypted string: `enc:v1:<keyid>:<base64url of nonce, ciphertext and tag>`, unpadded.
 ///
 /// AES-256-GCM with a random 96-bit nonce; the key id is associated data, so an envelope cannot be moved to another id.
@@ -58,19 +72,26 @@ extension SecretKeyring {
         return text
     }
 
-    /// The same document with every envelope decrypted; keys of objects stay as they are.
-    package func decryptAll(in document: JSONValue) throws(SecretsError) -> JSONValue {
+    /// The same document with every envelope decrypted, and what they held; keys of objects stay as they are.
+    package func decryptAll(in document: JSONValue) throws(SecretsError) -> OpenedDocument {
+        var secrets: [String] = []
+        return OpenedDocument(value: try opened(document, &secrets), secrets: secrets)
+    }
+
+    private func opened(_ document: JSONValue, _ secrets: inout [String]) throws(SecretsError) -> JSONValue {
         switch document {
-        case .string(let text) where Self.isEnvelope(text):
-            return .string(try decrypt(text))
+        case .string(let envelope) where Self.isEnvelope(envelope):
+            let text = try decrypt(envelope)
+            secrets.append(text)
+            return .string(text)
         case .array(let elements):
-            var opened: [JSONValue] = []
-            for element in elements { opened.append(try decryptAll(in: element)) }
-            return .array(opened)
+            var result: [JSONValue] = []
+            for element in elements { result.append(try opened(element, &secrets)) }
+            return .array(result)
         case .object(let members):
-            var opened: [String: JSONValue] = [:]
-            for (key, value) in members { opened[key] = try decryptAll(in: value) }
-            return .object(opened)
+            var result: [String: JSONValue] = [:]
+            for (key, value) in members { result[key] = try opened(value, &secrets) }
+            return .object(result)
         default:
             return document
         }

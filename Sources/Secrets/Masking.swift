@@ -37,7 +37,11 @@ package enum Masking {
     private static let secretWords = ["pass", "senha", "secret", "token", "authorization", "api_key", "apikey", "api-key", "auth_headers"]
 
     private static func mask(value: JSONValue, of key: String) -> JSONValue {
-        guard isSecretKey(key) else { return mask(json: value) }
+        guard isSecretKey(key) else {
+            // Without a scheme nobody sees where its user and password end.
+            let isBare = key.lowercased() == "proxy" && value.stringValue.map { $0.contains("@") && !$0.contains("://") } == true
+            return isBare ? .string(mask) : mask(json: value)
+        }
         return key.lowercased() == "auth_headers" ? maskLeaves(of: value) : value.isNull ? .null : .string(mask)
     }
 

@@ -2,12 +2,11 @@ import Runtime
 
 /// Makes text that came from a partner fit to be kept and shown: one line, without our credentials.
 package struct Redactor: Sendable {
-    /// Longest first.
     private let secrets: [String]
 
     /// Takes the credentials that the partner knows; shorter than four characters they are too common to be looked for.
     package init(secrets: [String]) {
-        self.secrets = secrets.filter { $0.count >= 4 }.sorted { $0.count > $1.count }
+        self.secrets = secrets.filter { $0.count >= 4 }
     }
 
     /// The same with one more secret.
@@ -15,30 +14,18 @@ package struct Redactor: Sendable {
         Redactor(secrets: secrets + [secret])
     }
 
-    /// Bytes of the longest secret: who cuts a text looks so much further, so that no half of one is left.
-    package var longestByteCount: Int { secrets.map(\.utf8.count).max() ?? 0 }
+    /// Bytes of the longest secret as programs write it: who cuts a text looks so much further, so that no half of one is left.
+    package var longestByteCount: Int { spellings.map(\.utf8.count).max() ?? 0 }
 
     /// Any text on one line, with the secrets masked.
     package func line(_ text: String) -> String {
-        var result = Self.onOneLine(text)
-        for secret in secrets { result = result.hiding(secret, as: Masking.mask) }
+        var result = text.onOneLine
+        for spelling in spellings { result = result.hiding(spelling, as: Masking.mask) }
         return Masking.mask(text: result)
     }
 
-    /// Control characters (PostgreSQL takes no NUL) and white space become single spaces.
-    private static func onOneLine(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
-        var isAfterSpace = true
-        for scalar in text.unicodeScalars {
-            let isSpace = scalar.value <= 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
-            if isSpace {
-                if !isAfterSpace { result.append(" ") }
-            } else {
-                result.append(scalar)
-            }
-            isAfterSpace = isSpace
-        }
-        if result.last == " " { result.removeLast() }
-        return String(result)
+    /// Longest first; found when a text is to be shown, for most exchanges show none.
+    private var spellings: [String] {
+        secrets.reduce(into: Set()) { $0.formUnion($1.spellings) }.filter { $0.count >= 4 }.sorted { $0.count > $1.count }
     }
 }

@@ -19,12 +19,12 @@ struct SecretScanner {
                 copy(until: offset + 3)
                 if let end = userInfoEnd() { hide(until: end) }
             } else if bytes[offset] == UInt8(ascii: "=") || bytes[offset] == UInt8(ascii: ":"), let key = keyBefore(offset) {
-                let isAssignment = bytes[offset] == UInt8(ascii: "=")
-                copy(until: end(from: offset + 1, while: { $0 == 0x20 || $0 == 0x09 }))
+                // Ruby and PHP print `"token" => "abc"`.
+                let isArrow = matches("=>", at: offset)
+                let isAssignment = bytes[offset] == UInt8(ascii: "=") && !isArrow
+                copy(until: end(from: offset + (isArrow ? 2 : 1), while: Self.isBlank))
                 // `token: api_key: abc`: what stands there is a key again, and the secret comes behind it.
-                while hideValue(of: key, isAssignment: isAssignment) {
-                    copy(until: end(from: offset, while: { $0 == 0x20 || $0 == 0x09 }))
-                }
+                while hideValue(of: key, isAssignment: isAssignment) { copy(until: end(from: offset, while: Self.isBlank)) }
             } else {
                 copy(until: offset + 1)
             }
@@ -78,15 +78,16 @@ struct SecretScanner {
         return end
     }
 
-    /// The secret key that stands before a separator, with or without quotes and spaces between; nil when it is no secret one.
+    /// The secret key that stands before a separator, with or without quotes and blanks between, such as `user[password]` or `pass%5B%5D`; nil
+    /// when it is no secret one.
     private func keyBefore(_ separator: Int) -> String? {
         var end = separator
         let lowest = max(0, separator - Self.keyReach)
-        while end > lowest, bytes[end - 1] == 0x20 { end -= 1 }
+        while end > lowest, Self.isBlank(bytes[end - 1]) { end -= 1 }
         if end > lowest, bytes[end - 1] == UInt8(ascii: "\"") || bytes[end - 1] == UInt8(ascii: "'") { end -= 1 }
         while end > lowest, bytes[end - 1] == UInt8(ascii: "\\") { end -= 1 }
         var start = end
-        while start > lowest, Self.isKeyByte(bytes[start - 1]) { start -= 1 }
+        while start > lowest, Self.isKeyByte(bytes[start - 1]) || Self.isIndexByte(bytes[start - 1]) { start -= 1 }
         let key = String(decoding: bytes[start..<end], as: UTF8.self)
         return Masking.isSecretKey(key) ? key : nil
     }
@@ -157,6 +158,10 @@ struct SecretScanner {
     private static func isKeyByte(_ byte: UInt8) -> Bool {
         isLetterOrDigit(byte) || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
     }
+
+    private static func isIndexByte(_ byte: UInt8) -> Bool { [UInt8]("[]%".utf8).contains(byte) }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     private static func isEnvelopeByte(_ byte: UInt8) -> Bool { isKeyByte(byte) || [UInt8](":+/=".utf8).contains(byte) }
 

@@ -22,7 +22,7 @@ enum Composition {
         return [
             "NOOP": NoopJob(), "SYNC_PRODUCTS": SyncProductsJob(work), "COMPARE_DATA": ComparisonJob(work),
             "CLEANUP_LOGS": CleanupJob(rules: retentionRules),
-            "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: partners.opened, mask: Masking.mask(text:)),
+            "CUSTOM": CustomJob(folder: settings.customFolder, openSecrets: { try partners.opened($0).value }, mask: Masking.mask(text:)),
         ]
     }
 

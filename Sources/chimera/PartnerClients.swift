@@ -40,14 +40,20 @@ final class PartnerClients: PartnerDirectory {
 
     func source(_ row: IntegrationRow) throws -> any ProductSource {
         if let known = made.withLock({ $0.sources[row.id] }), known.version == row.version { return known.client }
-        let client = try Self.naming(row) { try RPSource(integration: open(row), client: http, tokens: vault(row)) }
+        let client = try Self.naming(row) {
+            let (integration, secrets) = try open(row)
+            return try RPSource(integration: integration, secrets: secrets, client: http, tokens: vault(row))
+        }
         made.withLock { $0.sources[row.id] = (row.version, client) }
         return client
     }
 
     func target(_ row: IntegrationRow) throws -> any CampaignTarget {
         if let known = made.withLock({ $0.targets[row.id] }), known.version == row.version { return known.client }
-        let client = try Self.naming(row) { try CresceVendasTarget(integration: open(row), client: http) }
+        let client = try Self.naming(row) {
+            let (integration, secrets) = try open(row)
+            return try CresceVendasTarget(integration: integration, secrets: secrets, client: http)
+        }
         made.withLock { $0.targets[row.id] = (row.version, client) }
         return client
     }
@@ -66,19 +72,21 @@ final class PartnerClients: PartnerDirectory {
         }
     }
 
-    private func open(_ row: IntegrationRow) throws -> Integration {
+    /// The integration, and what stood sealed in its configuration.
+    private func open(_ row: IntegrationRow) throws -> (Integration, secrets: [String]) {
         let baseURL = row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL
-        return Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: try opened(row.config))
+        let opened = try opened(row.config)
+        return (Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: opened.value), opened.secrets)
     }
 
     /// A document of the configuration with its envelopes opened.
-    func opened(_ document: JSONValue) throws -> JSONValue {
+    func opened(_ document: JSONValue) throws -> OpenedDocument {
         if let keyring { return try keyring.decryptAll(in: document) }
         guard !document.text.contains("\"enc:v1:") else {
             throw OperatorError(
                 exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
         }
-        return document
+        return OpenedDocument(value: document)
     }
 
     /// A configuration that cannot be used is a permanent failure that names the integration.
@@ -88,7 +96,7 @@ final class PartnerClients: PartnerDirectory {
         } catch {
             let message = "\(error)"
             throw RunError(
-                code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name): \(message)",
+                code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name) cannot be used: \(message)",
                 isRetryable: false)
         }
     }

@@ -122,6 +122,13 @@ import Testing
             try await database.refused(65, "base_url: ", "integration", "edit", "Till", "--base-url", "ftp://x")
             try await database.refused(
                 65, "config.max_concurrency: ", "integration", "add", "x", "--type", "RP", "--config", #"{"max_concurrency": 0}"#)
+            let proxy = #"{"proxy": "someone:geheim@proxy.example:3128"}"#
+            for arguments in [["integration", "add", "x", "--type", "RP"], ["integration", "edit", "Till"]] {
+                let answer = try await chimera(
+                    arguments + ["--config", "-"], input: proxy, environment: ["DATABASE_URL": database.url])
+                expectRefusal(answer, 65, "config.proxy: ", of: arguments)
+                #expect(!answer.error.contains("geheim"))
+            }
             try await database.refused(65, "did you mean \"Till\"?", "integration", "show", "Til")
             try await database.done("integration", "remove", "Till")
             try await database.refused(65, "there is no integration", "integration", "test", "Till")
@@ -188,6 +195,21 @@ import Testing
             _ = try await database.pool.query("UPDATE integration_keys SET expires_at = now() - interval '1 second'")
             let stale = try await database.chimera("integration", "test", "RP", environment: file.environment)
             expectRefusal(stale, 78, "integration \"RP\": ", of: ["integration", "test"])
+        }
+    }
+
+    @Test("what a partner repeats of a sealed setting is hidden, be it no password")
+    func repeatedSetting() async throws {
+        let server = RawServer { _, _ in RawServer.answer(#"{"error":"loja-7781 is unknown"}"#, status: 400) }
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let file = KeyFile()
+            try file.write(try await chimera(["secret", "generate-key"]).text)
+            let sealed = try await chimera(["secret", "encrypt"], input: "loja-7781", environment: file.environment).text
+            try await database.done(
+                "integration", "add", "RP", "--type", "RP", "--base-url", server.url, "--config", "-",
+                input: #"{"username": "\#(sealed)", "password": "geheim"}"#)
+            let answer = try await database.chimera("integration", "test", "RP", environment: file.environment)
+            expectRefusal(answer, 78, "•••• is unknown", of: ["integration", "test"])
         }
     }
 

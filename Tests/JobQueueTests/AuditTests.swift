@@ -30,6 +30,16 @@ import Testing
                 #"{"both": "a://x:y@h and b://z@k", "at": "https://host/a@b"}"#,
                 #"{"both": "a://••••@h and b://••••@k", "at": "https://host/a@b"}"#
             ),
+            (
+                #"{"a": "-v password=pw x", "b": "{\"token\": \"a b\", \"n\": 1}", "c": "api-key => 'a b'; senha:\tx, ok", "d": "x enc:v1:k1:AA y"}"#,
+                #"{"a": "-v password=•••• x", "b": "{\"token\": \"••••\", \"n\": 1}", "c": "api-key => '••••'; senha:\t•••• ok", "d": "x •••• y"}"#
+            ),
+            (#"{"proxy": "me:pw@h:1", "a": {"Proxy": "http://me:pw@h:1"}}"#, #"{"proxy": "••••", "a": {"Proxy": "http://••••@h:1"}}"#),
+            (
+                #"["postgres://me:p/w?z#@db/x", "http://[::1]:80/a@b", "https://h:8080/@me", "https://[::1]:pa/ss@host", "user[password]=x"]"#,
+                #"["postgres://••••@db/x", "http://[::1]:80/a@b", "https://h:8080/@me", "https://••••@host", "user[password]=••••"]"#
+            ),
+            (#"["token=", "token: ", "passing by", "at 05:30: 3 = 3"]"#, #"["token=", "token: ", "passing by", "at 05:30: 3 = 3"]"#),
             (#"[1.50, true, null, {"n": 1e3}]"#, #"[1.50, true, null, {"n": 1000}]"#),
         ]
         try await Queue.withDatabase { queue in

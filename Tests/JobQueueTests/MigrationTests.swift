@@ -124,6 +124,13 @@ import Testing
             let cancelled = try await database.pool.query("SELECT chimera.cancel_execution(\(id ?? "")::uuid) AS done").first?.get(
                 "done", as: Bool.self)
             #expect(cancelled == true)
+            let paths = try await database.pool.query(
+                """
+                SELECT DISTINCT setting FROM pg_proc AS p, unnest(p.proconfig) AS setting
+                WHERE p.pronamespace = 'chimera'::regnamespace AND setting LIKE 'search_path=%'
+                """
+            ).compactMap { $0["setting"] }
+            #expect(paths == ["search_path=chimera, pg_temp"])
             await pool.close()
         }
     }

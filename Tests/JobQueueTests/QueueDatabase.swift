@@ -1,6 +1,7 @@
-import JobQueue
 import Postgres
 import TestSupport
+
+@testable import JobQueue
 
 extension DatabaseTemplate {
     /// The queue's tables, nothing in them.
@@ -10,7 +11,10 @@ extension DatabaseTemplate {
             .m09Schedules, .m12Retention,
         ]
         for migration in migrations {
-            try await pool.transaction { transaction in try await transaction.script(migration.up) }
+            try await pool.transaction { transaction in
+                _ = try await transaction.query(MigrationStatements.fixSearchPath)
+                try await transaction.script(migration.up)
+            }
         }
     }
 

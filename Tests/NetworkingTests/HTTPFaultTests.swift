@@ -31,6 +31,17 @@ struct HTTPFaultTests {
         #expect(failure?.message.contains("pass") == false)
     }
 
+    @Test(
+        "of a proxy that cannot be used nothing is repeated: libcurl quotes it with its password",
+        arguments: ["http://someone:geheim@[::bad", "nonsense://someone:geheim@127.0.0.1:1", "http://someone:geheim@nothing.invalid:1"])
+    func unusableProxy(proxy: String) async {
+        var request = HTTPRequest(.get, "http://127.0.0.1:1/")
+        request.proxy = proxy
+        let failure = await failure(request)
+        #expect(failure?.message.contains("GET http://127.0.0.1:1: the proxy ") == true, "\(failure?.message ?? "")")
+        #expect(failure?.message.contains("geheim") == false && failure?.message.contains("someone") == false)
+    }
+
     @Test("R60: a name that does not exist is a failed look-up, and nothing has arrived")
     func noSuchName() async {
         let failure = await failure(HTTPRequest(.get, "http://nothing.invalid/"))

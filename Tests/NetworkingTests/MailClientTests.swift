@@ -211,6 +211,9 @@ struct MailClientTests {
         server.proxy = proxy.url
         #expect(await failure(mail(), server)?.kind == .unreachable)
         #expect(proxy.requests.first?.line == "CONNECT mail.invalid:25 HTTP/1.1")
+        server.proxy = "http://someone:geheim@[::bad"
+        let message = await failure(mail(), server)?.message
+        #expect(message?.contains("the proxy cannot be used") == true && message?.contains("geheim") == false, "\(message ?? "")")
     }
 
     @Test(

@@ -39,7 +39,7 @@ enum FailureExamples {
             "TOO_MANY_PAGES",
             "Integration RP, products of unit 7 after code 9: more than 5000 pages; raise max_pages if the store is that large."
         ),
-        ("CONFIGURATION", "Integration RP: config.login_endpoint is missing; correct it with 'chimera integration edit'."),
+        ("CONFIGURATION", "Integration RP, configuration: config.login_endpoint is missing; correct it with 'chimera integration edit'."),
         ("CONFIGURATION", "Integration RP, login: POST http://x y: URL using bad/illegal format."),
     ].map { FailureReason(code: $0.0, message: $0.1) }
 
@@ -71,7 +71,7 @@ enum FailureExamples {
         ("INTEGRATION", "integration RP is of type CRESCEVENDAS, RP is needed"),
         ("INTEGRATION", "there is no active integration of type RP"),
         ("INTEGRATION", "there is more than one active integration of type RP; name the one to use as config.source of the job"),
-        ("INTEGRATION", "integration RP: its config has encrypted values and there is no key; set CHIMERA_KEY_FILE"),
+        ("INTEGRATION", "integration RP cannot be used: its config has encrypted values and there is no key; set CHIMERA_KEY_FILE"),
         ("CONFIG", "config.program: it must be the name of a program in CHIMERA_CUSTOM_DIR"),
         ("CONFIG", "config.verify must be required or when_readable; mend the job's configuration"),
         ("CONFIG_UNREADABLE", "the config of job x is no JSON object that can be read; mend it"),

@@ -38,13 +38,15 @@ struct ConfigurationTests {
             (["pagination": ["additional_params": ["x": []]]], "config.pagination.additional_params.x must be a text"),
             (["request_timeout_seconds": 0], "config.request_timeout_seconds must be a number of seconds"),
             (["headers": ["X": "a\nb"]], "config.headers.X is no header"), (["max_response_bytes": -1], "config.max_response_bytes"),
+            (["proxy": "someone:geheim@proxy:3128"], "config.proxy must be an address such as http://proxy.example:3128"),
+            (["proxy": "://proxy"], "config.proxy must"),
         ] as [([String: JSONValue], String)])
     func rp(changes: [String: JSONValue], sentence: String) throws {
         let failure = try #require(rpDefect("http://10.0.0.5:9000", changes))
-        #expect(failure.message.hasPrefix("Integration rp: "))
+        #expect(failure.message.hasPrefix("Integration rp, configuration: "))
         #expect(failure.message.contains(sentence))
         #expect(failure.code == "CONFIGURATION")
-        #expect(!failure.isRetryable && !failure.mayHaveArrived)
+        #expect(!failure.isRetryable && !failure.mayHaveArrived && !failure.message.contains("geheim"))
     }
 
     @Test(
@@ -54,6 +56,14 @@ struct ConfigurationTests {
         ])
     func baseURL(url: String) {
         #expect(rpDefect(url, [:])?.message.contains("base_url") == true)
+    }
+
+    @Test("An integration whose name sounds like a secret does not take the cause for its value")
+    func telltaleName() throws {
+        let integration = Integration(id: 1, name: "CV-Token", type: "RP", baseURL: "http://h", config: ["username": "1"])
+        let failure = ConfigurationFields(integration: integration).defect("config.password is missing")
+        #expect(failure.message.hasPrefix("Integration CV-Token, ") && failure.message.contains("config.password is missing"))
+        #expect(Masking.mask(text: failure.message) == failure.message)
     }
 
     @Test("The column wins over the configuration's base_url; slashes at the end do not matter")
@@ -74,7 +84,7 @@ struct ConfigurationTests {
         ] as [([String: JSONValue], String)])
     func cresceVendas(changes: [String: JSONValue], sentence: String) throws {
         let failure = try #require(clubDefect(changes))
-        #expect(failure.message.hasPrefix("Integration clube: "))
+        #expect(failure.message.hasPrefix("Integration clube, configuration: "))
         #expect(failure.message.contains(sentence))
         #expect(!failure.message.contains("s3cr3t"))
     }
@@ -111,6 +121,20 @@ struct RedactorTests {
             redactor.line(#"{"Senha":"a\"b","user_token" : "t","note":"token","n":{"api_key":"k"}}"#)
                 == #"{"Senha":"••••","user_token" : "••••","note":"token","n":{"api_key":"••••"}}"#)
         #expect(redactor.line(#"{"password": "cut off"#) == #"{"password": "••••"#)
+    }
+
+    @Test(
+        "A secret is found as JSON, URLs and a single line spell it",
+        arguments: [
+            #"you sent {"k":"p\"q\\r/s \tü"} twice"#, #"you sent {"k":"p\"q\\r\/s \tü"} twice"#,
+            #"you sent {"k":"p\"q\\r\/s \t\u00fc"} twice"#,
+            "you sent /a?k=p%22q%5Cr%2Fs%20%09%C3%BC&b=1 twice", "you sent /a?k=p%22q%5cr%2fs%20%09%c3%bc&b=1 twice",
+            "you sent /a?k=p%22q%5Cr%2Fs+%09%C3%BC&b=1 twice", "you sent p\"q\\r/s \tü twice",
+        ])
+    func spellings(text: String) {
+        let shown = Redactor(secrets: ["p\"q\\r/s \tü"]).line(text)
+        #expect(shown.contains("••••") && shown.hasPrefix("you sent ") && shown.hasSuffix(" twice"))
+        for piece in ["p\"q", "p%22", "ü", "u00fc", "%C3", "%c3"] { #expect(!shown.contains(piece), "\(shown)") }
     }
 
     @Test("A cut never shows half a secret")

@@ -1,3 +1,4 @@
+import Runtime
 import Testing
 
 @testable import Postgres
@@ -19,6 +20,27 @@ import Testing
         expected["application_name"] = "two"
         #expect(made.parameters == expected)
         #expect(made.parameters["password"] == #"it's\s3cret"#)
+    }
+
+    @Test(
+        "a password whose @ or / is not written as %40 or %2F would be taken for a host or a database, and shown: it is refused",
+        arguments: [
+            "postgresql://anna:pw@3xyz@localhost:5432/shop", "postgres://anna:pw@3xyz@db1,db2/shop",
+            "postgresql://anna:12/3xyz@localhost/shop",
+            "host='3xyz@localhost' dbname=shop",
+        ])
+    func unescapedPassword(url: String) {
+        let error = #expect(throws: OperatorError.self) { try PostgresConfiguration(url: url) }
+        #expect(error?.exitCode == .configuration && error?.message.contains("%40") == true && error?.message.contains("3xyz") == false)
+    }
+
+    @Test(
+        "an @ elsewhere is somebody's choice",
+        arguments: [
+            "host=@abstract dbname=a@b", "postgresql://anna%40shop:p%40w@db1/a%40b?application_name=a@b", "postgresql:///shop?host=%2Frun",
+        ])
+    func escaped(url: String) {
+        #expect(throws: Never.self) { try PostgresConfiguration(url: url) }
     }
 
     @Test("a name that the string itself gives to the program is kept")

@@ -41,6 +41,23 @@ struct LogTests {
         }
     }
 
+    @Test("no control of the second kind and no mark of a direction turns a line round", arguments: LogFormat.allCases)
+    func marks(_ format: LogFormat) throws {
+        let marks: [UInt32] = [0x80, 0x85, 0x9B, 0x9F, 0x200E, 0x200F, 0x202A, 0x202E, 0x2066, 0x2069]
+        let name = "é" + String(String.UnicodeScalarView(marks.compactMap { Unicode.Scalar($0) })) + "\u{A0}ü\u{200D}\u{2065}"
+        var event = Self.event
+        (event.label, event.message) = (name, name)
+        event.fields = [name: name, "quoted": name + " x"]
+        let line = text(event, format)
+        #expect(!line.unicodeScalars.contains { marks.contains($0.value) })
+        #expect(line.contains("\u{A0}ü\u{200D}\u{2065}"))
+        if format == .json {
+            #expect(try JSONValue(parsing: line)["fields"] == .object(event.fields.mapValues(JSONValue.string)))
+        } else {
+            #expect(line.contains(#"\u{9b}"#) && line.contains(#"\u{202e}"#))
+        }
+    }
+
     @Test("a line never has more than 4,096 bytes and stays whole", arguments: LogFormat.allCases)
     func longLines(_ format: LogFormat) throws {
         var event = Self.event

@@ -21,6 +21,9 @@ struct MaskingTests {
             (#"{"token":null}"#, #"{"token":null}"#), (#"["enc:v1:k1:AAAA","enc:v1: odd and more"]"#, #"["••••","••••"]"#),
             (#"{"u":"https://me:pw@host:8443/p?x=1"}"#, #"{"u":"https://••••@host:8443/p?x=1"}"#),
             (
+                #"{"a":{"proxy":"me:pw@h:1"},"proxy":"http://me:pw@h:1"}"#, #"{"a":{"proxy":"••••"},"proxy":"http://••••@h:1"}"#
+            ), (#"{"proxy":"h:1"}"#, #"{"proxy":"h:1"}"#),
+            (
                 #"{"store_ids":[7],"max_drop_percent":50,"base_url":"https://host/p"}"#,
                 #"{"base_url":"https://host/p","max_drop_percent":50,"store_ids":[7]}"#
             ),
@@ -53,6 +56,11 @@ struct MaskingTests {
             ("token=", "token="), ("token: ", "token: "), ("\"token", "\"token"), ("token=\"unclosed x", "token=\"••••"),
             ("token: {[", "token: ••••"),
             ("password=\\", "password=••••"), ("://", "://"), ("enc:v1:", "••••"),
+            (#"{"password" => "a b", :token=>'c'}"#, #"{"password" => "••••", :token=>'••••'}"#),
+            ("[password] => pw", "[password] => ••••"),
+            ("\"token\"\t:\t\"a b\"", "\"token\"\t:\t\"••••\""), ("secret\t= pw", "secret\t= ••••"),
+            ("pass[]=pw&user[password]=pw&a[]=b", "pass[]=••••&user[password]=••••&a[]=b"), ("pass%5B0%5D=pw&a=b", "pass%5B0%5D=••••&a=b"),
+            ("token =>", "token =>"), ("token => [1, 2] x", "token => •••• x"),
         ])
     func texts(_ input: String, _ expected: String) {
         let masked = Masking.mask(text: input)

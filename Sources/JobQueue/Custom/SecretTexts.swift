@@ -1,6 +1,7 @@
 import Runtime
 
-/// The secrets that a program was given: they are hidden in what it writes, word for word, besides what looks like a secret anyway.
+/// The secrets that a program was given: they are hidden in what it writes, as they are and as JSON and URLs spell them, besides what looks like
+/// a secret anyway.
 struct SecretTexts: Sendable {
     private static let hidden = "••••"
     private let texts: [String]
@@ -11,7 +12,9 @@ struct SecretTexts: Sendable {
         var texts: Set<String> = []
         for (name, value) in environment where value != configured[name] || Self.isSecret(name, mask) || mask(value) != value {
             // Output comes line by line. Shorter than four characters they are too common to be looked for.
-            for line in [value] + value.split(whereSeparator: \.isNewline).map(String.init) where line.count >= 4 { texts.insert(line) }
+            for line in [value] + value.split(whereSeparator: \.isNewline).map(String.init) where line.count >= 4 {
+                texts.formUnion(line.spellings.filter { $0.count >= 4 })
+            }
         }
         self.texts = texts.sorted { $0.count > $1.count }
         self.mask = mask
@@ -24,16 +27,18 @@ struct SecretTexts: Sendable {
         return mask(result)
     }
 
-    /// A document fit to be kept: strings are masked, under a key that says secret too, and hold no NUL, which PostgreSQL refuses.
+    /// A document fit to be kept: keys, strings and numbers are masked, and whatever stands under a key that says secret; texts hold no NUL,
+    /// which PostgreSQL refuses.
     static func shown(_ document: JSONValue, _ mask: (String) -> String) -> JSONValue {
         switch document {
         case .string(let text): .string(clean(mask(text)))
+        case .integer, .number: mask(document.text) == document.text ? document : .string(hidden)
         case .array(let elements): .array(elements.map { shown($0, mask) })
         case .object(let members):
             .object(
                 members.reduce(into: [:]) { result, member in
-                    let isHidden = member.value.stringValue != nil && isSecret(member.key, mask)
-                    result[clean(member.key)] = isHidden ? .string(hidden) : shown(member.value, mask)
+                    let isHidden = !member.value.isNull && isSecret(member.key, mask)
+                    result[clean(mask(member.key))] = isHidden ? .string(hidden) : shown(member.value, mask)
                 })
         default: document
         }

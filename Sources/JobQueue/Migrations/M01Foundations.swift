@@ -25,7 +25,34 @@ extension Migration {
               RETURN NEW;
             END $$;
 
-            -- What counts as a secret: envelopes, keys that say so, everything under auth_headers, user info in URLs.
+            -- A text without its secrets, as `Masking` hides them: envelopes, user info in URLs (also with a raw slash in the password), and what stands
+            -- behind a key that says so. Where the end of a secret is not certain it hides too much.
+            CREATE FUNCTION mask_text(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+            DECLARE
+              words text := 'pass|senha|secret|token|authorization|api[_-]?key|auth_headers';
+              tail text := '[][A-Za-z0-9_.%-]*\\*["'']?[ \t]*';
+              key text := '(?:' || words || ')' || tail || '(?:=>|[=:])[ \t]*';
+            BEGIN
+              value := regexp_replace(value, 'enc:v1:[A-Za-z0-9_.:+/=-]+', '••••', 'g');
+              IF value LIKE '%://%@%' THEN
+                value := regexp_replace(value, '://[^/?#[:space:]"<>]*@', '://••••@', 'g');
+                value := regexp_replace(value,
+                  '://(?:\[[^]]*\])?[^][/?#@:[:space:]"<>]*:(?![0-9]*(?:[/?#[:space:]"<>]|$))[^[:space:]"<>]*@', '://••••@', 'g');
+              END IF;
+              IF value ~ '[=:]' AND value ~* words THEN
+                value := regexp_replace(value, '(' || key || '")(?:[^"\\]|\\.)*', '\1••••', 'gi');
+                value := regexp_replace(value, '(' || key || ''')(?:[^''\\]|\\.)*', '\1••••', 'gi');
+                -- Quotes within quotes, and brackets.
+                value := regexp_replace(value, '(' || key || '\\+["''])(?!••••).*', '\1••••', 'gi');
+                value := regexp_replace(value, '((?:' || words || ')' || tail || '(?:=>|:)[ \t]*)[[{].*', '\1••••', 'gi');
+                value := regexp_replace(value, '(authorization' || tail || '[=:][ \t]*)(?!••••|\\*["''])[^[:space:]"][^\n\r"]*', '\1••••', 'gi');
+                value := regexp_replace(value,
+                  '(' || key || ')(?!••••|\\*["''])(?:[^[:space:]&"<>]*[=:][ \t]+)*[^[:space:]&"<>]+', '\1••••', 'gi');
+              END IF;
+              RETURN value;
+            END $$;
+
+            -- What counts as a secret: what mask_text hides, keys that say so, all of auth_headers, a proxy with a user that no scheme shows.
             CREATE FUNCTION mask_secrets(document jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
             BEGIN
               IF jsonb_typeof(document) = 'object' THEN
@@ -35,6 +62,7 @@ extension Migration {
                   WHEN key = 'auth_headers' AND jsonb_typeof(value) = 'object'
                     THEN (SELECT coalesce(jsonb_object_agg(k, '••••'), '{}') FROM jsonb_object_keys(value) AS k)
                   WHEN key = 'auth_headers' THEN '"••••"'::jsonb
+                  WHEN key ILIKE 'proxy' AND value #>> '{}' LIKE '%@%' AND value #>> '{}' NOT LIKE '%://%' THEN '"••••"'::jsonb
                   ELSE mask_secrets(value) END) FROM jsonb_each(document)), '{}');
               ELSIF jsonb_typeof(document) = 'array' THEN
                 RETURN coalesce((SELECT jsonb_agg(mask_secrets(value) ORDER BY place)
@@ -43,7 +71,7 @@ extension Migration {
                 IF document #>> '{}' LIKE 'enc:v1:%' THEN
                   RETURN '"••••"';
                 END IF;
-                RETURN to_jsonb(regexp_replace(document #>> '{}', '://[^/?#[:space:]]*@', '://••••@', 'g'));
+                RETURN to_jsonb(mask_text(document #>> '{}'));
               END IF;
               RETURN document;
             END $$;
@@ -121,6 +149,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION audit_truncate, check_document, refuse_first, refuse, audit_change, current_actor CASCADE;
             DROP TABLE audit_log;
-            DROP FUNCTION mask_secrets, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
+            DROP FUNCTION mask_secrets, mask_text, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
             """#)
 }

@@ -29,12 +29,26 @@ extension Migration {
               END IF;
             END $$;
 
+            -- The table's own checks stay as a second net: what they refuse is printed with all its values, in psql and in the server's log.
             CREATE FUNCTION check_integration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
+              PERFORM refuse_first(ARRAY[
+                ['name', (NEW.name ~ '\S' AND length(NEW.name) <= 200)::text, 'it needs 1 to 200 characters, and not only blanks'],
+                ['type', (NEW.type IN ('RP', 'CRESCEVENDAS', 'TELEGRAM', 'EMAIL', 'WEBHOOK'))::text, 'it must be RP, CRESCEVENDAS, TELEGRAM, EMAIL or WEBHOOK'],
+                ['base_url', (NEW.base_url IS NULL OR NEW.base_url ~* '^https?://[^[:space:]]+$' AND length(NEW.base_url) <= 2000)::text,
+                  'it must begin with http:// or https://, hold no blanks and have at most 2000 characters'],
+                ['config', (jsonb_typeof(NEW.config) = 'object')::text, 'it must be a JSON object such as {"key": 1}'],
+                ['id', (NEW.id IS NOT NULL)::text, 'it must not be null'],
+                ['active', (NEW.active IS NOT NULL)::text, 'it must not be null'],
+                ['created_at', (NEW.created_at IS NOT NULL)::text, 'it must not be null']]);
               PERFORM check_positive_integer(NEW.config, 'max_concurrency', 1, 100000);
               PERFORM check_positive_integer(NEW.config, 'max_requests_per_minute', 1, 1000000);
               IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^https?://[^[:space:]]+$' THEN
                 PERFORM refuse('config.base_url', 'it must begin with http:// or https://');
+              END IF;
+              -- Without a scheme nobody sees where its user and password end.
+              IF NEW.config ->> 'proxy' !~* '^(|enc:v1:.*|(https?|socks(4a?|5h?))://[^[:space:]]+)$' THEN
+                PERFORM refuse('config.proxy', 'it must be an address such as http://proxy.example:3128');
               END IF;
               PERFORM check_document('config', NEW.config);
               NEW.updated_at := clock_timestamp();
@@ -51,6 +65,15 @@ extension Migration {
               expires_at timestamptz,
               PRIMARY KEY (integration_id, key)
             );
+            CREATE FUNCTION check_integration_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            BEGIN
+              PERFORM refuse_first(ARRAY[
+                ['integration_id', (NEW.integration_id IS NOT NULL)::text, 'it must not be null'],
+                ['key', (NEW.key <> '')::text, 'it must not be empty'],
+                ['value', (NEW.value LIKE 'enc:v1:%')::text, 'it must be what chimera secret encrypt prints, enc:v1:…']]);
+              RETURN NEW;
+            END $$;
+            CREATE TRIGGER check_integration_key BEFORE INSERT OR UPDATE ON integration_keys FOR EACH ROW EXECUTE FUNCTION check_integration_key();
             CREATE TRIGGER audit_change AFTER INSERT OR UPDATE OR DELETE ON integration_keys
               FOR EACH ROW EXECUTE FUNCTION audit_change('integration_id', 'key');
             CREATE TRIGGER audit_truncate AFTER TRUNCATE ON integration_keys FOR EACH STATEMENT EXECUTE FUNCTION audit_truncate();
@@ -161,6 +184,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION record_request_success, record_request_failure, reserve_request;
             DROP TABLE request_reservations, integration_state, integration_keys, integrations;
-            DROP FUNCTION check_integration, check_positive_integer, follow_request_rate, forget_login;
+            DROP FUNCTION check_integration, check_integration_key, check_positive_integer, follow_request_rate, forget_login;
             """#)
 }

@@ -132,7 +132,7 @@ extension Migration {
               FOR value IN SELECT * FROM jsonb_array_elements(CASE jsonb_typeof(options -> 'arguments') WHEN 'array' THEN options -> 'arguments' ELSE '[]' END) LOOP
                 IF jsonb_typeof(value) <> 'string' THEN
                   PERFORM refuse(place || '.arguments', 'it must be an array of strings');
-                ELSIF value #>> '{}' ~ '^enc:v1:|://[^/?#[:space:]]*@' THEN
+                ELSIF value #>> '{}' LIKE '%enc:v1:%' OR mask_text(value #>> '{}') <> value #>> '{}' THEN
                   PERFORM refuse(place || '.arguments', 'a secret would stand in the process''s arguments, for all to see; give it in environment');
                 END IF;
               END LOOP;

@@ -5,6 +5,10 @@ enum MigrationStatements {
     static let lock: SQL = "SELECT pg_advisory_xact_lock(hashtext('chimera.migrate'))"
     static let currentSchema: SQL = "SELECT current_schema()::text AS schema"
 
+    /// For the transaction, and by SET … FROM CURRENT for the functions that it makes: nothing but the schema itself, and temporary tables last.
+    /// Otherwise a table of one's own, such as `audit_log`, would take the place of ours.
+    static let fixSearchPath: SQL = "SELECT set_config('search_path', format('%I, pg_temp', current_schema()), true)"
+
     /// A row when the connection's default schema has our `schema_migrations`.
     static let hasTable: SQL = """
         SELECT 1 AS ours FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid

@@ -124,5 +124,6 @@ package struct Migrator: Sendable {
             }
             try await transaction.script(MigrationStatements.createTable)
         }
+        _ = try await transaction.query(MigrationStatements.fixSearchPath)
     }
 }

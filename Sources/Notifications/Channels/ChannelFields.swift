@@ -51,6 +51,12 @@ struct ChannelFields: Sendable {
         return flag
     }
 
+    func proxy() throws(ChannelConfigDefect) -> String? {
+        guard let proxy = try text("proxy") else { return nil }
+        guard ProxyAddress.isUsable(proxy) else { throw defect("config.proxy must be an address such as http://proxy.example:3128") }
+        return proxy
+    }
+
     /// An absolute http or https address, without a slash at its end.
     func webAddress(_ key: String, _ text: String) throws(ChannelConfigDefect) -> String {
         let isWeb = text.hasPrefix("http://") || text.hasPrefix("https://")

@@ -162,6 +162,7 @@ struct EmailConfiguration: Sendable {
     let server: MailServer
     let from: String
     let to: [String]
+    let redactor: Redactor
 
     init(_ channel: OpenChannel) throws(ChannelConfigDefect) {
         let fields = ChannelFields(channel: channel)
@@ -174,7 +175,7 @@ struct EmailConfiguration: Sendable {
         default: throw fields.defect("config.starttls must be required or none")
         }
         server.caFile = try fields.text("ca_file")
-        server.proxy = try fields.text("proxy")
+        server.proxy = try fields.proxy()
         if let defect = server.defect { throw fields.defect("config.smtp_url: \(defect)") }
         self.server = server
         from = try fields.requiredText("from")
@@ -185,7 +186,6 @@ struct EmailConfiguration: Sendable {
         }
         var seen: Set<String> = []
         to = recipients.filter { seen.insert($0).inserted }
+        redactor = Redactor(secrets: [server.password].compactMap { $0 } + channel.secrets)
     }
-
-    var redactor: Redactor { Redactor(secrets: [server.password].compactMap { $0 }) }
 }

@@ -79,6 +79,7 @@ struct TelegramConfiguration: Sendable {
     let baseURL: String
     let proxy: String?
     let caFile: String?
+    let redactor: Redactor
 
     init(_ channel: OpenChannel) throws(ChannelConfigDefect) {
         let fields = ChannelFields(channel: channel)
@@ -100,8 +101,9 @@ struct TelegramConfiguration: Sendable {
         }
         let (address, sharedAddress) = (try fields.text("api_base_url"), try fields.text("base_url"))
         baseURL = try fields.webAddress("api_base_url", address ?? sharedAddress ?? "https://api.telegram.org")
-        proxy = try fields.text("proxy")
+        proxy = try fields.proxy()
         caFile = try fields.text("ca_file")
+        redactor = Redactor(secrets: [token] + channel.secrets)
     }
 
     /// Chats with one person have positive numbers; everything else is limited as a group.
@@ -112,8 +114,6 @@ struct TelegramConfiguration: Sendable {
         let bot = token.firstIndex(of: ":").map { token[..<$0] } ?? ""
         return "telegram:\(bot):\(chatID)"
     }
-
-    var redactor: Redactor { Redactor(secrets: [token]) }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {

@@ -116,12 +116,12 @@ struct WebhookConfiguration: Sendable {
         self.keys = keys
         headers = try Self.headers(fields)
         allowsPrivateNetwork = try fields.flag("allow_private_network") ?? false
-        proxy = try fields.text("proxy")
+        proxy = try fields.proxy()
         guard proxy == nil || allowsPrivateNetwork else {
             throw fields.defect("config.proxy hides which address is meant; it needs \"allow_private_network\": true")
         }
         caFile = try fields.text("ca_file")
-        redactor = Redactor(secrets: secrets + headers.map(\.value))
+        redactor = Redactor(secrets: secrets + headers.map(\.value) + channel.secrets)
     }
 
     private static func headers(_ fields: ChannelFields) throws(ChannelConfigDefect) -> [(name: String, value: String)] {

@@ -20,13 +20,16 @@ package struct OpenChannel: Sendable, CustomStringConvertible, CustomReflectable
     package let type: ChannelType
     /// The column `config` (SPEC §6) laid over the config, the keys and the `base_url` of the integration that it names.
     package let config: JSONValue
+    /// What stood sealed in `config`, under whatever key: it is shown in no message.
+    package let secrets: [String]
 
     /// Takes a row whose secrets are already opened.
-    package init(id: Int, name: String, type: ChannelType, config: JSONValue) {
+    package init(id: Int, name: String, type: ChannelType, config: JSONValue, secrets: [String] = []) {
         self.id = id
         self.name = name
         self.type = type
         self.config = config
+        self.secrets = secrets
     }
 
     /// The name alone.

@@ -104,7 +104,7 @@ struct FailureWords: Sendable {
             return language.of(
                 "há mais de uma integração ativa do tipo \(match.output.1); diga qual em \(match.output.2) do job", message)
         }
-        if let match = message.firstMatch(of: #/^integration (.{1,200}?): .*CHIMERA_KEY_FILE/#) {
+        if let match = message.firstMatch(of: #/^integration (.{1,200}?) cannot be used: .*CHIMERA_KEY_FILE/#) {
             return language.of(
                 "a integração \(match.output.1) tem valores cifrados e o worker não tem a chave (CHIMERA_KEY_FILE)",
                 "integration \(match.output.1) has encrypted values and the worker has no key (CHIMERA_KEY_FILE)")

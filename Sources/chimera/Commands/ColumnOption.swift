@@ -82,9 +82,9 @@ struct ColumnEntry: Sendable {
         case .integration: content = .integration(text)
         case .json:
             let document = try JSONArgument(text, of: option.name)
-            let isMasked = document.text.contains(Masking.mask)
             var value = ColumnValue(column: column, sql: "\(document.text)::jsonb")
-            if isMasked { value.maskedDocument = document.value }
+            // Of the value, not of the text: a tool between may have written \u2022.
+            if document.value.text.contains(Masking.mask) { value.maskedDocument = document.value }
             content = .value(value)
         default:
             content = .value(ColumnValue(column: column, sql: try option.expression(text, of: invocation)))
@@ -130,6 +130,11 @@ extension ColumnOption {
             try checkPattern(text)
             return "\(text)"
         case .url:
+            guard !text.contains(Masking.mask) else {
+                throw OperatorError(
+                    exitCode: .badData,
+                    message: "\(column): \(Masking.mask) stands for a secret and would be stored; write the address without it")
+            }
             guard Masking.mask(text: text) == text else {
                 throw OperatorError(
                     exitCode: .badData,

@@ -17,14 +17,14 @@ enum IntegrationTest {
         notes: "Exit code 69 when the partner cannot be reached or has a problem of its own, 78 when it refuses what is configured."
     ) { invocation in
         let keyring = try Keyring(invocation.settings)
-        let (integration, sample) = try await OperatorDatabase(invocation).transaction { transaction in
+        let (integration, secrets, sample) = try await OperatorDatabase(invocation).transaction { transaction in
             let id = try await Noun.integration.find(invocation.operand("NAME"), in: transaction).id
-            let integration = try await read(id: id, keyring: keyring, in: transaction)
-            return (integration, try await Sample(invocation.text("--store"), in: transaction))
+            let (integration, secrets) = try await read(id: id, keyring: keyring, in: transaction)
+            return (integration, secrets, try await Sample(invocation.text("--store"), in: transaction))
         }
         let report: [String]
         do {
-            report = try await IntegrationProbe(integration: integration, client: HTTPClient())
+            report = try await IntegrationProbe(integration: integration, secrets: secrets, client: HTTPClient())
                 .run(unit: sample.unit, registration: sample.registration, day: sample.day, gate: OpenGate())
         } catch let failure as PartnerFailure {
             throw OperatorError(
@@ -42,14 +42,18 @@ enum IntegrationTest {
         return .ok
     }
 
-    /// The row as a job uses it, with what `integration_keys` says, its secrets in the clear.
-    private static func read(id: Int, keyring: Keyring, in transaction: PostgresTransaction) async throws -> Integration {
+    /// The row as a job uses it, with what `integration_keys` says, its secrets in the clear, and which of them stood sealed.
+    private static func read(
+        id: Int, keyring: Keyring, in transaction: PostgresTransaction
+    ) async throws -> (Integration, secrets: [String]) {
         guard let row = try await transaction.query(RetailStatements.integration(id: id)).first.map(IntegrationRow.init) else {
             throw OperatorError(exitCode: .badData, message: "the integration was removed meanwhile; `chimera integration list` shows all")
         }
-        return Integration(
+        let opened = try keyring.opened(row.config)
+        let integration = Integration(
             id: row.id, name: row.name, type: row.type, baseURL: row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL,
-            config: try keyring.opened(row.config))
+            config: opened.value)
+        return (integration, opened.secrets)
     }
 }
 

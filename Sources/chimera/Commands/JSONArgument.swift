@@ -11,8 +11,8 @@ struct JSONArgument {
     /// As it was written: the database keeps more digits of a number than `value` does.
     let text: String
 
-    /// Throws `.badData` for what cannot be read or is no object, and for a plain secret among the arguments, where the whole machine
-    /// could see it.
+    /// Throws `.badData` for what cannot be read or is no object, and for a plain secret among the arguments, ours or those of a job's program,
+    /// where the whole machine could see it.
     init(_ argument: String, of option: String) throws(OperatorError) {
         let isOpen = argument != "-" && !argument.hasPrefix("@")
         text = isOpen ? argument : try InputFile(argument == "-" ? "-" : String(argument.dropFirst()), limit: Self.limit).text
@@ -23,6 +23,13 @@ struct JSONArgument {
         }
         guard case .object = value else {
             throw OperatorError(exitCode: .badData, message: "\(option): it must be a JSON object such as {\"key\": 1}")
+        }
+        for argument in value["arguments"]?.arrayValue?.compactMap(\.stringValue) ?? [] where Masking.mask(text: argument) != argument {
+            throw OperatorError(
+                exitCode: .badData,
+                message:
+                    "\(option.dropFirst(2)).arguments: a secret would stand in the process's arguments, for all to see; give it in environment"
+            )
         }
         if isOpen, let place = PlainSecret.place(in: value) {
             throw OperatorError(

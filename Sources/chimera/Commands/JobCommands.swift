@@ -52,7 +52,8 @@ enum JobCommands {
     ) { invocation in
         let timeout = try invocation.number("--timeout", in: 0...31_536_000)
         guard timeout == nil || invocation.has("--wait") else { throw invocation.command.misuse("--timeout needs --wait") }
-        let params = try invocation.text("--params").map { try JSONArgument($0, of: "--params").text } ?? "{}"
+        let params = try invocation.text("--params").map { try JSONArgument($0, of: "--params") }
+        if let params { _ = try SecretMask.restored(params.value, from: nil, path: "params") }
         let database = try await OperatorDatabase(invocation)
         let (id, plan) = try await database.transaction { transaction in
             let found = try await Noun.job.find(invocation.operand("NAME"), in: transaction)
@@ -60,7 +61,8 @@ enum JobCommands {
                 throw OperatorError(exitCode: .badData, message: "the job was removed meanwhile; `chimera job list` shows all")
             }
             let time = try invocation.text("--at").map { try TimeArgument($0) { try TimeZoneRules(named: plan.get("time_zone")) } }
-            let id: String? = try await transaction.query(JobStatements.run(job: found.name, params: params, at: time)).first?.get("id")
+            let id: String? = try await transaction.query(JobStatements.run(job: found.name, params: params?.text ?? "{}", at: time)).first?
+                .get("id")
             return (id ?? "", plan)
         }
         if try plan.get("is_paused") {

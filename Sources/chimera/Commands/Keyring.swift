@@ -15,14 +15,14 @@ struct Keyring: Sendable {
     }
 
     /// The document with every envelope opened; throws `.configuration` when there is one and no key opens it.
-    func opened(_ document: JSONValue) throws(OperatorError) -> JSONValue {
+    func opened(_ document: JSONValue) throws(OperatorError) -> OpenedDocument {
         guard let keyring else {
             guard !document.text.contains("\"enc:v1:") else {
                 throw OperatorError(
                     exitCode: .configuration,
                     message: "it holds encrypted settings and no key is set; set CHIMERA_KEY_FILE to the workers' key file")
             }
-            return document
+            return OpenedDocument(value: document)
         }
         do {
             return try keyring.decryptAll(in: document)

@@ -46,9 +46,10 @@ enum SecretCommands {
     private static let rotate = Command(
         words: ["secret", "rotate"], summary: "Encrypts everything stored once more, with the first key of the key file", options: [.json],
         notes: """
-            Goes through the configs of integrations, channels, jobs and stores and through integration_keys, a hundred rows at a time; workers
-            go on meanwhile. Running it again does no harm. When it ends with 0, no stored secret needs an older key. Exit code 65: some
-            could not be opened with any key of the file; they are named and left as they are.
+            Goes through the configs of integrations, channels, jobs and stores, through integration_keys and through the params of executions
+            that wait, a hundred rows at a time; workers go on meanwhile. Running it again does no harm. When it ends with 0, nothing that is
+            still to run needs an older key; what has ended keeps its params as they were. Exit code 65: some could not be opened with any
+            key of the file, could not be read, or run just now; they are named and left as they are.
             """
     ) { invocation in
         let keyring = try keyring(invocation)
@@ -63,7 +64,7 @@ enum SecretCommands {
         }
         guard let first = report.unreadable.first else { return .ok }
         let others = report.unreadable.count > 1 ? " (and \(report.unreadable.count - 1) more)" : ""
-        throw OperatorError(exitCode: .badData, message: "\(first.place)\(others) could not be opened: \(first.reason)")
+        throw OperatorError(exitCode: .badData, message: "\(first.place)\(others) was left as it is: \(first.reason)")
     }
 
     private static func keyring(_ invocation: Invocation) throws(OperatorError) -> SecretKeyring {

@@ -30,25 +30,26 @@ struct SecretRotation: Sendable {
     func run() async throws -> Report {
         var report = Report()
         for place in SecretStatements.places {
-            var last: Int? = -1
-            while let after = last { last = try await renewConfigs(in: place, after: after, &report) }
+            var last: Int?
+            repeat { last = try await renewConfigs(in: place, after: last, &report) } while last != nil
         }
-        var last: (Int, String)? = (-1, "")
-        while let after = last { last = try await renewKeys(after: after, &report) }
+        var execution: String?
+        repeat { execution = try await renewParams(after: execution, &report) } while execution != nil
+        var key: (Int, String)? = (.min, "")
+        while let after = key { key = try await renewKeys(after: after, &report) }
+        try await noteRunning(&report)
         return report
     }
 
     /// Gives the last row's id; nil: there was none.
-    private func renewConfigs(in place: SecretStatements.Place, after id: Int, _ report: inout Report) async throws -> Int? {
+    private func renewConfigs(in place: SecretStatements.Place, after id: Int?, _ report: inout Report) async throws -> Int? {
         let (last, done) = try await database.transaction { transaction in
             var done = Report()
             var last: Int?
             for row in try await transaction.query(SecretStatements.configs(in: place, after: id, limit: Self.batch)) {
                 let rowID: Int = try row.get("id")
-                let text: String = try row.get("document")
-                let renewed = renew(
-                    text, try JSONValue(parsing: text), at: "\(place.word) \(shown(row["name"] ?? "")) config", &done)
-                if renewed != text {
+                let path = "\(place.word) \(shown(row["name"] ?? "")) config"
+                if let renewed = renewed(document: try row.get("document"), of: "\(place.table) \(rowID)", at: path, &done) {
                     _ = try await transaction.query(SecretStatements.store(renewed, in: place, id: rowID))
                     done.rows += 1
                 }
@@ -58,6 +59,38 @@ struct SecretRotation: Sendable {
         }
         report.add(done)
         return last
+    }
+
+    /// Likewise for executions that wait.
+    private func renewParams(after id: String?, _ report: inout Report) async throws -> String? {
+        let (last, done) = try await database.transaction { transaction in
+            var done = Report()
+            var last: String?
+            for row in try await transaction.query(SecretStatements.params(after: id, limit: Self.batch)) {
+                let rowID: String = try row.get("id")
+                let path = "execution \(rowID) params"
+                if let renewed = renewed(document: try row.get("document"), of: "job_executions \(rowID)", at: path, &done) {
+                    _ = try await transaction.query(SecretStatements.store(renewed, execution: rowID))
+                    done.rows += 1
+                }
+                last = rowID
+            }
+            return (last, done)
+        }
+        report.add(done)
+        return last
+    }
+
+    /// Names the executions that run with an older key.
+    private func noteRunning(_ report: inout Report) async throws {
+        for row in try await database.transaction({ try await $0.query(SecretStatements.running) }) {
+            let id: String = try row.get("id")
+            var found = Report()
+            guard renewed(document: try row.get("document"), of: "job_executions \(id)", at: "execution \(id) params", &found) != nil else {
+                continue
+            }
+            report.unreadable.append(("execution \(id) params", "it is running; rotate once more when it has ended"))
+        }
     }
 
     private func renewKeys(after: (Int, String), _ report: inout Report) async throws -> (Int, String)? {
@@ -77,6 +110,17 @@ struct SecretRotation: Sendable {
         }
         report.add(done)
         return last
+    }
+
+    /// The document's text with its envelopes renewed; nil: it stays as it is. What cannot be read is named by its row, and the rest goes on.
+    private func renewed(document text: String, of row: String, at path: String, _ report: inout Report) -> String? {
+        do throws(JSONParseError) {
+            let renewed = renew(text, try JSONValue(parsing: text), at: path, &report)
+            return renewed == text ? nil : renewed
+        } catch {
+            report.unreadable.append((row, error.reason))
+            return nil
+        }
     }
 
     /// The document's text with its envelopes renewed; everything else stays as it is written.

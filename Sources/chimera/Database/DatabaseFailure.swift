@@ -63,15 +63,10 @@ extension OperatorError {
 
 /// Sentences for the constraints that the schema declares, with the field first; those of triggers bring their own.
 private enum Constraints {
-    private static let integrationTypes = "RP, CRESCEVENDAS, TELEGRAM, EMAIL or WEBHOOK"
     private static let name = "name: it needs 1 to 200 characters, and not only blanks"
     private static let object = "config: it must be a JSON object such as {\"key\": 1}"
     private static let sentences = [
         "integrations_name": "name: another integration has this name",
-        "integrations_name_check": name,
-        "integrations_type_check": "type: it must be \(integrationTypes)",
-        "integrations_base_url_check": "base_url: it must begin with http:// or https:// and hold no blanks",
-        "integrations_config_check": object,
         "stores_name": "name: another store has this name",
         "stores_registration": "registration: another store has this registration",
         "job_configurations_name": "name: another job has this name",

@@ -60,7 +60,7 @@ extension FuzzTarget {
             return try body()
         } catch {
             try require(!error.isRetryable && error.code == "CONFIGURATION", "a bad configuration is permanent")
-            try require(error.message.hasPrefix("Integration rp: "), "and its failure names the integration")
+            try require(error.message.hasPrefix("Integration rp, configuration: "), "and its failure names the integration")
             return nil
         }
     }

@@ -46,6 +46,22 @@ import Testing
             SecretTexts.shown(document, mask) == ["password": "••••", "n": 3, "list": ["password=••••", "a\u{FFFD}b"], "k\u{FFFD}": nil])
     }
 
+    @Test("secrets are hidden in what a program says as JSON and URLs spell them, and everywhere in its metrics")
+    func spelledSecrets() {
+        let texts = SecretTexts(
+            in: ["KEY": "p\"q/r s", "PIN": "80412237"], configured: ["KEY": "enc:v1:k1:AAAA", "PIN": "enc:v1:k1:AAAB"],
+            mask: { $0.replacing(#/(password|token)=\S+/#) { "\($0.output.1)=••••" } })
+        #expect(texts.hide(#"{"k":"p\"q\/r s"} {"k":"p\"q/r s"} /?k=p%22q%2Fr%20s&a"#) == #"{"k":"••••"} {"k":"••••"} /?k=••••&a"#)
+        let document: JSONValue = [
+            "of 80412237": 1, "pin": 80_412_237, "half": 80_412_237.5, "password": 7, "token": ["a": "x"], "n": [true, 3],
+        ]
+        #expect(
+            SecretTexts.shown(document, texts.hide) == [
+                "of ••••": 1, "pin": "••••", "half": "••••", "password": "••••", "token": "••••", "n": [true, 3],
+            ])
+        #expect(SecretTexts.shown(["password": nil], texts.hide) == ["password": nil], "nothing is not a secret")
+    }
+
     @Test("a worker and a guard understand each other")
     func messages() {
         let end = ProgramEnd(cause: .itself, status: 256, left: 2, stuck: 1)

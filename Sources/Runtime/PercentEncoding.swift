@@ -1,7 +1,7 @@
 /// Percent-encoding for what is put into a URL (RFC 3986).
-enum PercentEncoding {
+package enum PercentEncoding {
     /// All but letters, digits, `-`, `.`, `_`, `~` and the characters in `keeping`.
-    static func encode(_ text: String, keeping: String = "") -> String {
+    package static func encode(_ text: String, keeping: String = "") -> String {
         if text.utf8.allSatisfy(isPlain) { return text }
         var result = ""
         for byte in text.utf8 {
@@ -23,7 +23,7 @@ enum PercentEncoding {
     }
 
     /// A path with parameters appended behind those it has.
-    static func path(_ path: String, adding parameters: [(name: String, value: String)]) -> String {
+    package static func path(_ path: String, adding parameters: [(name: String, value: String)]) -> String {
         guard !parameters.isEmpty else { return path }
         let query = parameters.map { "\(encode($0.name))=\(encode($0.value, keeping: ":"))" }.joined(separator: "&")
         return path + (path.utf8.contains(UInt8(ascii: "?")) ? "&" : "?") + query
