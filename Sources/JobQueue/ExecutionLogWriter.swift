@@ -29,9 +29,7 @@ final class ExecutionLogWriter: Sendable {
     }
 
     func append(run: ClaimedRun, level: LogLevel, message: String, fields: [String: JSONValue]) {
-        var text =
-            message.contains("\0")
-            ? message.split(separator: "\0", omittingEmptySubsequences: false).joined(separator: "\u{FFFD}") : message
+        var text = message.replacingNUL
         if text.utf8.count > Self.longestMessage {
             text = String(decoding: text.utf8.prefix(Self.longestMessage), as: UTF8.self) + " …"
         }

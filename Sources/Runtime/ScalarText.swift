@@ -5,6 +5,9 @@ extension String {
         String(unicodeScalars.replacing(text.unicodeScalars, with: replacement.unicodeScalars))
     }
 
+    /// The same as PostgreSQL takes it: with U+FFFD for every NUL, also one that a combining mark follows.
+    package var replacingNUL: String { utf8.contains(0) ? replacingScalars("\0", with: "\u{FFFD}") : self }
+
     /// The same without a secret: neither as it is spelled, whatever stands behind it, nor in another spelling of the same characters.
     package func hiding(_ secret: String, as mask: String) -> String {
         replacingScalars(secret, with: mask).replacing(secret, with: mask)

@@ -153,6 +153,42 @@ import Testing
         }
     }
 
+    @Test("NUL goes out of a line whatever follows it: a line of a program costs no other line its batch")
+    func nulBeforeMark() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob())
+            let run = try await queue.claimOne(try await queue.addWorker())
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            logs.append(run: run, level: .info, message: "a\0\u{301}b", fields: [:])
+            logs.append(run: run, level: .info, message: "\0", fields: [:])
+            try await writer(queue.pool, logs).writeOnce()
+            #expect(try await queue.texts("SELECT message FROM execution_logs ORDER BY id") == ["a\u{FFFD}\u{301}b", "\u{FFFD}"])
+        }
+    }
+
+    @Test("a refused line is found by halves: the lines around it take a few statements, not one each")
+    func halves() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob())
+            let run = try await queue.claimOne(try await queue.addWorker())
+            try await queue.run("CREATE SEQUENCE statements")
+            try await queue.run(
+                "CREATE FUNCTION count_statement() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''statements''); RETURN NULL; END'"
+            )
+            try await queue.run(
+                "CREATE TRIGGER counted AFTER INSERT ON execution_logs FOR EACH STATEMENT EXECUTE FUNCTION count_statement()")
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            for number in 1...900 {
+                logs.append(run: run, level: .info, message: "\(number)", fields: number == 500 ? ["text": "\0"] : [:])
+            }
+            try await writer(queue.pool, logs).writeOnce()
+            #expect(
+                try await queue.texts("SELECT message FROM execution_logs ORDER BY id")
+                    == (1...900).filter { $0 != 500 }.map(String.init))
+            #expect(try await queue.number("SELECT last_value FROM statements") < 20)
+        }
+    }
+
     @Test("lines are cut at 8 KB, and beyond 20,000 they are counted instead of kept")
     func caps() {
         let logs = ExecutionLogWriter(wakeup: Wakeup())

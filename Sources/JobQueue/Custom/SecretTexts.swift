@@ -42,5 +42,5 @@ struct SecretTexts: Sendable {
     /// Whether a name says that its value is a secret.
     private static func isSecret(_ name: String, _ mask: (String) -> String) -> Bool { mask("\(name)=x") == "\(name)=\(hidden)" }
 
-    private static func clean(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
+    private static func clean(_ text: String) -> String { text.replacingNUL }
 }
