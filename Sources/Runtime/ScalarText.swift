@@ -13,3 +13,16 @@ extension String {
         replacingScalars(secret, with: mask).replacing(secret, with: mask)
     }
 }
+
+extension JSONValue {
+    /// The document as PostgreSQL takes it: with U+FFFD for every NUL in strings and keys.
+    package var replacingNUL: JSONValue {
+        switch self {
+        case .string(let text): .string(text.replacingNUL)
+        case .array(let elements): .array(elements.map(\.replacingNUL))
+        case .object(let members):
+            .object(Dictionary(members.map { ($0.key.replacingNUL, $0.value.replacingNUL) }, uniquingKeysWith: { first, _ in first }))
+        default: self
+        }
+    }
+}

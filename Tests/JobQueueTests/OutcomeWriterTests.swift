@@ -189,6 +189,23 @@ import Testing
         }
     }
 
+    @Test("NUL in an error or in what was measured costs a run neither: it fails with its own cause")
+    func nulInError() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob(), count: 2)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let error = RunError(
+                code: "EXIT_3", message: "it said last: a\0\u{301}b", isRetryable: false, metrics: ["k\0": ["a\0\u{301}", 1]])
+            let writer = writer(queue.pool)
+            writer.submit(runs[0], .failed(error, timedOut: false))
+            writer.submit(runs[1], .retried(error, timedOut: false, delay: .zero))
+            try await writer.writeOnce()
+            #expect(try await queue.column("error_details ->> 'message'", of: runs[0].id) == "it said last: a\u{FFFD}\u{301}b")
+            #expect(try await queue.column("metrics", of: runs[0].id) == "{\"k\u{FFFD}\": [\"a\u{FFFD}\u{301}\", 1]}")
+            #expect(try await queue.column("error_details ->> 'code'", of: runs[1].id) == "EXIT_3")
+        }
+    }
+
     @Test("lines are cut at 8 KB, and beyond 20,000 they are counted instead of kept")
     func caps() {
         let logs = ExecutionLogWriter(wakeup: Wakeup())

@@ -24,16 +24,16 @@ struct SecretTexts: Sendable {
         return mask(result)
     }
 
-    /// A document fit to be kept: strings are masked, under a key that says secret too, and hold no NUL, which PostgreSQL refuses.
+    /// A document fit to be kept: strings are masked, under a key that says secret too.
     static func shown(_ document: JSONValue, _ mask: (String) -> String) -> JSONValue {
         switch document {
-        case .string(let text): .string(clean(mask(text)))
+        case .string(let text): .string(mask(text))
         case .array(let elements): .array(elements.map { shown($0, mask) })
         case .object(let members):
             .object(
                 members.reduce(into: [:]) { result, member in
                     let isHidden = member.value.stringValue != nil && isSecret(member.key, mask)
-                    result[clean(member.key)] = isHidden ? .string(hidden) : shown(member.value, mask)
+                    result[member.key] = isHidden ? .string(hidden) : shown(member.value, mask)
                 })
         default: document
         }
@@ -41,6 +41,4 @@ struct SecretTexts: Sendable {
 
     /// Whether a name says that its value is a secret.
     private static func isSecret(_ name: String, _ mask: (String) -> String) -> Bool { mask("\(name)=x") == "\(name)=\(hidden)" }
-
-    private static func clean(_ text: String) -> String { text.replacingNUL }
 }
