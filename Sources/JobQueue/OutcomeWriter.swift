@@ -166,6 +166,7 @@ final class OutcomeWriter: Sendable {
             _ = try await pool.queries([
                 QueueStatements.linePatience, QueueStatements.logs(lines, now: MonotonicClock.now()), ends,
             ])
+            logs.stored()
             return true
         } catch {
             logs.putBack(lines)
@@ -207,5 +208,6 @@ final class OutcomeWriter: Sendable {
                 throw error
             }
         }
+        logs.stored()
     }
 }

@@ -44,7 +44,8 @@ package struct CustomJob: Job {
             throw RunError(code: "NOT_STARTED", message: "the guard of \(options.program) cannot be started: \(error)", isRetryable: true)
         }
         let input = Array("\(context.run.paramsText ?? "{}")\n".utf8)
-        let end = await program.run(input: input, holdsFor: { context.leaseRemaining }, onOutput: recorder.take)
+        let end = await program.run(
+            input: input, holdsFor: { context.leaseRemaining }, pausesOutput: { context.isLogBehind }, onOutput: recorder.take)
         let said = recorder.finish()
         try Task.checkCancellation()
         return try Self.result(end, of: options.program, said, context)

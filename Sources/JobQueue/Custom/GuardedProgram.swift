@@ -8,6 +8,10 @@ import Synchronization
 final class GuardedProgram: Sendable {
     /// How much longer than TERM and KILL need the worker waits for the guard's word.
     private static let patience: Duration = .seconds(15)
+    /// How soon it looks again whether output may be taken.
+    private static let outputPause: Duration = .milliseconds(20)
+    /// How long in all it looks again for what a program that is gone has left in its pipes.
+    private static let drainPatience: Duration = .seconds(10)
 
     private struct State {
         /// Nil once it is closed.
@@ -57,18 +61,24 @@ final class GuardedProgram: Sendable {
     }
 
     /// Runs it to its end; to be called once. A cancelled task has it ended first. `holdsFor` tells how long the lease holds; `onOutput`
-    /// is called by the thread with what was written.
+    /// is called by the thread with what was written. While `pausesOutput` nothing is read: the program waits where it writes.
     ///
     /// Gives how it ended, the system's error when it could not be started, or nil when the guard was lost.
     func run(
-        input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration,
+        input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration, pausesOutput: @escaping @Sendable () -> Bool,
         onOutput: @escaping @Sendable (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
     ) async -> Result<ProgramEnd, SystemError>? {
         let ended = Suspension<Result<ProgramEnd, SystemError>?>()
         let thread = Thread { [self] in
             var loop = Loop(input: input, output: output, error: error, text: text[...], onOutput: onOutput)
-            let end = watch(&loop, holdsFor: holdsFor)
-            loop.drain()
+            let end = watch(&loop, holdsFor: holdsFor, pausesOutput: pausesOutput)
+            var patience = Self.drainPatience
+            loop.drain {
+                while patience > .zero, pausesOutput(), state.withLock({ $0.stoppedAt }) == nil {
+                    patience -= Self.outputPause
+                    poll(nil, 0, Int32(Self.outputPause.wholeMilliseconds))
+                }
+            }
             letGo(isLost: end == nil, program: loop.program)
             ended.resume(with: end)
         }
@@ -86,7 +96,9 @@ final class GuardedProgram: Sendable {
         }
     }
 
-    private func watch(_ loop: inout Loop, holdsFor: () -> Duration) -> Result<ProgramEnd, SystemError>? {
+    private func watch(
+        _ loop: inout Loop, holdsFor: () -> Duration, pausesOutput: () -> Bool
+    ) -> Result<ProgramEnd, SystemError>? {
         guard let control = state.withLock({ $0.control }) else { return nil }
         var saidAt = MonotonicClock.now()
         while true {
@@ -97,7 +109,9 @@ final class GuardedProgram: Sendable {
                 if hold > .zero { control.send(GuardMessage.hold(milliseconds: Int(hold.wholeMilliseconds)).text) }
                 if let stoppedAt = state.withLock({ $0.stoppedAt }), saidAt - stoppedAt > ProgramGuard.grace + Self.patience { return nil }
             }
-            guard loop.turn(control: control.descriptor, upTo: turn) else { continue }
+            let isPaused = pausesOutput()
+            let limit = isPaused ? min(turn, Self.outputPause) : turn
+            guard loop.turn(control: control.descriptor, takesOutput: !isPaused, upTo: limit) else { continue }
             switch control.receive().map(GuardMessage.init) {
             case .some(.started(let process)): loop.program = process
             case .some(.refused(let error)): return .failure(error)
@@ -132,7 +146,8 @@ final class GuardedProgram: Sendable {
         var text: ArraySlice<UInt8>
         var program: pid_t?
         let onOutput: (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
-        private var buffer = [UInt8](repeating: 0, count: 65_536)
+        /// Small: what is read at once becomes lines at once.
+        private var buffer = [UInt8](repeating: 0, count: 4_096)
 
         init(
             input: Int32, output: Int32, error: Int32, text: ArraySlice<UInt8>,
@@ -149,10 +164,12 @@ final class GuardedProgram: Sendable {
         }
 
         /// Waits for something to happen and moves what can be moved; true when the guard said something.
-        mutating func turn(control: Int32, upTo limit: Duration) -> Bool {
+        mutating func turn(control: Int32, takesOutput: Bool, upTo limit: Duration) -> Bool {
             var watched = [
-                pollfd(fd: control, events: Int16(POLLIN), revents: 0), pollfd(fd: output, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: error, events: Int16(POLLIN), revents: 0), pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: control, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: takesOutput ? output : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: takesOutput ? error : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
             ]
             guard poll(&watched, 4, Int32(limit.wholeMilliseconds)) > 0 else { return false }
             if watched[1].revents != 0, !move(output, .output) { Self.end(&output) }
@@ -162,9 +179,11 @@ final class GuardedProgram: Sendable {
         }
 
         /// Takes what is there yet; the program is gone. Who holds a pipe even so is not waited for.
-        mutating func drain() {
-            while output >= 0, move(output, .output) {}
-            while error >= 0, move(error, .error) {}
+        /// `pause` is called before each look.
+        mutating func drain(pause: () -> Void) {
+            for (descriptor, stream) in [(output, ProgramOutput.Stream.output), (error, .error)] where descriptor >= 0 {
+                repeat { pause() } while move(descriptor, stream)
+            }
             for descriptor in [input, output, error] where descriptor >= 0 { close(descriptor) }
         }
 
