@@ -29,7 +29,8 @@ package struct ComparisonJob: Job {
     /// A child waits for its store's sync; after an outage both jobs become due together, and then there are no such children yet.
     private func plan(_ options: CompareOptions, _ context: RunContext) async throws -> JobResult {
         let patience = context.configuration.timeout
-        if let sync = try await context.pool.query(ComparisonStatements.unplannedSync(patience: patience)).first?["id"] {
+        let unplanned = ComparisonStatements.unplannedSync(comparison: context.run.id, of: options.stores, patience: patience)
+        if let sync = try await context.pool.query(unplanned).first?["id"] {
             throw RunPostponed(code: "SYNC_LIVE", message: "sync \(sync) has not planned its stores yet", delay: Self.planDelay)
         }
         let children = try await work.plan(options.stores, context)
