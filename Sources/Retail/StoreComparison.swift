@@ -24,6 +24,12 @@ actor StoreComparison {
         let (offered, listing) = try await readBothSides(day: day, quantityLimit: published.quantityLimit)
         metrics.listed = listing.lines.count
         guard !offered.isEmpty || !listing.lines.isEmpty else {
+            guard published.window == nil else {
+                throw RunError(
+                    code: "NOTHING_TO_COMPARE",
+                    message: "a campaign was published today, and now no product is offered at a club price and nothing is listed",
+                    isRetryable: false)
+            }
             context.log(.warning, "skipped: no product is offered at a club price, and nothing is listed")
             return metrics.skippedDocument
         }
