@@ -16,6 +16,10 @@ package struct ComparisonJob: Job {
 
     /// See `Job`: plans at top level, compares the store of a child.
     package func run(_ context: RunContext) async throws -> JobResult {
+        // Whatever an earlier attempt recorded is not what this one will find, be it that it cannot begin.
+        if context.run.attempt > 1, context.run.storeID != nil {
+            _ = try await context.fenced([ComparisonStatements.removeDifferences(of: context.run.id)])
+        }
         let options = try CompareOptions(context.options)
         guard let storeID = context.run.storeID else { return try await plan(options, context) }
         let comparison = StoreComparison(try await work.open(storeID, options.stores, context), options: options)

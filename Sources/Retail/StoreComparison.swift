@@ -17,8 +17,6 @@ actor StoreComparison {
 
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`: what could not be compared is no success.
     func run() async throws -> JSONValue {
-        // Whatever an earlier attempt recorded is not what this one will find.
-        if context.run.attempt > 1 { try await record(nil) }
         let day = storeRun.day
         let published = try await published(day: day)
         let (offered, listing) = try await readBothSides(day: day, quantityLimit: published.quantityLimit)
@@ -116,10 +114,9 @@ actor StoreComparison {
     }
 
     /// The execution's rows become those of the comparison, in one fenced transaction.
-    private func record(_ comparison: Comparison?) async throws {
+    private func record(_ comparison: Comparison) async throws {
         let (execution, store) = (context.run.id, storeRun.store.id)
         try await context.fenced(after: [ComparisonStatements.removeDifferences(of: execution)]) { transaction, _ in
-            guard let comparison else { return }
             let rows = DifferenceRows(comparison: comparison, execution: execution, store: store)
             _ = try await transaction.copyIn(ComparisonStatements.copyDifferences, rows: rows)
         }

@@ -26,7 +26,8 @@ import Testing
             for name in ["club", "other"] { _ = try await shop.addIntegration(name, type: "CRESCEVENDAS") }
             _ = try await shop.addIntegration("rp", type: "RP")
             try await shop.run(
-                "INSERT INTO job_configurations (name, job_type, config) VALUES ('compare', 'COMPARE_DATA', '{}'), ('sync', 'SYNC_PRODUCTS', '{}')")
+                "INSERT INTO job_configurations (name, job_type, config) VALUES ('compare', 'COMPARE_DATA', '{}'), ('sync', 'SYNC_PRODUCTS', '{}')"
+            )
             try await body(shop)
         }
     }
@@ -73,7 +74,8 @@ import Testing
     /// A sync that is due.
     private func addSync(_ shop: Shop, params: String = "{}") async throws -> ExecutionID {
         try await shop.text(
-            "INSERT INTO job_executions (job_config_id, params) SELECT id, \(params)::jsonb FROM job_configurations WHERE name = 'sync' RETURNING id")
+            "INSERT INTO job_executions (job_config_id, params) SELECT id, \(params)::jsonb FROM job_configurations WHERE name = 'sync' RETURNING id"
+        )
     }
 
     @Test("a comparison waits for a sync that has not planned yet for as long as its own timeout, however often that is tried again")
@@ -104,6 +106,21 @@ import Testing
             try await shop.run("SELECT cancel_execution(\(sync)::uuid)")
             _ = try await addSync(shop, params: #"{"store_ids": []}"#)
             #expect(try await waits(shop, stores: [3]), "all stores")
+        }
+    }
+
+    @Test("an attempt that cannot begin leaves nothing of what the one before it found")
+    func removesDifferences() async throws {
+        try await withPartners { shop in
+            let store = try await shop.addStore("one")
+            try await shop.run("UPDATE stores SET active = false")
+            let context = try await context(shop, attempt: 2, store: store, options: ["target": "club", "source": "rp"])
+            try await shop.run(
+                "INSERT INTO comparison_differences (execution_id, store_id, code, kind) VALUES (\(context.run.id)::uuid, \(store), 1, 'PRICE')"
+            )
+            let error = await #expect(throws: RunError.self) { try await ComparisonJob(StoreWork(partners: Nobody())).run(context) }
+            #expect(error?.code == "STORE_INACTIVE")
+            #expect(try await shop.texts("SELECT count(*) FROM comparison_differences") == ["0"])
         }
     }
 }
