@@ -159,4 +159,32 @@ import Testing
             #expect(removed["campaigns"] == 1 && removed["comparison_differences"] == 1, "\(removed)")
         }
     }
+
+    @Test("due times that are still to be judged as late stay, whatever the retention; those of a job that nobody expects go")
+    func unjudgedTicks() async throws {
+        try await withShop { shop in
+            try await shop.run(
+                """
+                INSERT INTO job_configurations (id, name, job_type, cron_pattern, expect_success_within, active)
+                VALUES (71, 'monthly', 'NOOP', '0 0 1 * *', '120 days', true), (72, 'forgotten', 'NOOP', '0 0 1 * *', NULL, true),
+                  (73, 'off', 'NOOP', '0 0 1 * *', '120 days', false), (74, 'new', 'NOOP', '0 0 1 * *', '120 days', true)
+                """)
+            try await shop.run(
+                """
+                INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
+                SELECT id, now(), now() - interval '105 days', now() FROM job_configurations WHERE id BETWEEN 71 AND 73
+                """)
+            try await shop.run(
+                """
+                INSERT INTO schedule_ticks (job_config_id, due_at, outcome)
+                SELECT j, now() - make_interval(days => d), 'ENQUEUED' FROM unnest('{71,72,73,74}'::int[]) AS j, unnest('{100,110,130}'::int[]) AS d
+                """)
+            let wouldGo = try await clean(shop, isDryRun: true)
+            let removed = try await clean(shop)
+            #expect(removed["schedule_ticks"] == 9 && wouldGo == removed, "\(removed)")
+            let kept = try await shop.texts(
+                "SELECT job_config_id || ' ' || round(extract(epoch FROM now() - due_at) / 86400) FROM schedule_ticks ORDER BY 1")
+            #expect(kept == ["71 100", "74 100", "74 110"])
+        }
+    }
 }
