@@ -71,6 +71,24 @@ import Testing
         }
     }
 
+    @Test("what a filter of a program's output has still to say is heard, though the program itself is over")
+    func outputFilter() async throws {
+        try await Rig.withPrograms { rig, programs in
+            try programs.add(
+                "filtered",
+                """
+                #!/bin/bash
+                exec > >(while read -r line; do sleep 0.2; echo "filtered $line"; done)
+                echo one; echo two
+                """)
+            try await rig.addCustom("filtered", programs)
+            _ = try rig.worker(programs)
+            let id = try await rig.trigger("filtered")
+            #expect(try await rig.finished(id).status == "SUCCESS")
+            #expect(try await rig.lines(of: id) == ["info filtered one", "info filtered two"])
+        }
+    }
+
     @Test("no UTF-8, NUL, lines without end and without a newline: all of it is kept as far as it goes")
     func oddBytes() async throws {
         try await Rig.withPrograms { rig, programs in
