@@ -52,7 +52,11 @@ final class GuardedProgram: Sendable {
         (output, error) = (pipes[0].reading, pipes[1].reading)
         for descriptor in [input, output, error] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
         state = Mutex(State(control: worker))
-        worker.send(order.text)
+        guard !worker.send(order.text) else { return }
+        let error = SystemError.last
+        for descriptor in [self.input, output, self.error] { close(descriptor) }
+        _ = letGo(isLost: true, program: nil)
+        throw error
     }
 
     /// What lets our own executable find its libraries; the program does not see it.
@@ -62,16 +66,14 @@ final class GuardedProgram: Sendable {
 
     /// Runs it to its end; to be called once. A cancelled task has it ended first. `holdsFor` tells how long the lease holds; `onOutput`
     /// is called by the thread with what was written. While `pausesOutput` nothing is read: the program waits where it writes.
-    ///
-    /// Gives how it ended, the system's error when it could not be started, or nil when the guard was lost.
     func run(
         input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration, pausesOutput: @escaping @Sendable () -> Bool,
         onOutput: @escaping @Sendable (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
-    ) async -> Result<ProgramEnd, SystemError>? {
-        let ended = Suspension<Result<ProgramEnd, SystemError>?>()
+    ) async -> ProgramOutcome {
+        let ended = Suspension<ProgramOutcome>()
         let thread = Thread { [self] in
             var loop = Loop(input: input, output: output, error: error, text: text[...], onOutput: onOutput)
-            let end = watch(&loop, holdsFor: holdsFor, pausesOutput: pausesOutput)
+            let outcome = watch(&loop, holdsFor: holdsFor, pausesOutput: pausesOutput)
             var patience = Self.drainPatience
             loop.drain {
                 while patience > .zero, pausesOutput(), state.withLock({ $0.stoppedAt }) == nil {
@@ -79,8 +81,8 @@ final class GuardedProgram: Sendable {
                     poll(nil, 0, Int32(Self.outputPause.wholeMilliseconds))
                 }
             }
-            letGo(isLost: end == nil, program: loop.program)
-            ended.resume(with: end)
+            let remains = letGo(isLost: outcome == nil, program: loop.program)
+            ended.resume(with: outcome ?? .guardLost(remains))
         }
         thread.name = "custom"
         thread.start()
@@ -96,9 +98,8 @@ final class GuardedProgram: Sendable {
         }
     }
 
-    private func watch(
-        _ loop: inout Loop, holdsFor: () -> Duration, pausesOutput: () -> Bool
-    ) -> Result<ProgramEnd, SystemError>? {
+    /// Nil: the guard was lost.
+    private func watch(_ loop: inout Loop, holdsFor: () -> Duration, pausesOutput: () -> Bool) -> ProgramOutcome? {
         guard let control = state.withLock({ $0.control }) else { return nil }
         var saidAt = MonotonicClock.now()
         while true {
@@ -114,8 +115,8 @@ final class GuardedProgram: Sendable {
             guard loop.turn(control: control.descriptor, takesOutput: !isPaused, upTo: limit) else { continue }
             switch control.receive().map(GuardMessage.init) {
             case .some(.started(let process)): loop.program = process
-            case .some(.refused(let error)): return .failure(error)
-            case .some(.ended(let end)): return .success(end)
+            case .some(.refused(let error)): return .refused(error)
+            case .some(.ended(let end)): return .ended(end)
             case .none: return nil
             default: break
             }
@@ -123,10 +124,11 @@ final class GuardedProgram: Sendable {
     }
 
     /// Closes what is open. Where the guard was lost what it guarded is killed as far as the process group tells.
-    private func letGo(isLost: Bool, program: pid_t?) {
+    private func letGo(isLost: Bool, program: pid_t?) -> ProgramOutcome.Remains {
+        var remains = ProgramOutcome.Remains.notKnown
         if isLost {
             kill(guardian, SIGKILL)
-            if let program { kill(-program, SIGKILL) }
+            if let program { remains = kill(-program, SIGKILL) == 0 ? .killed : .none }
         }
         let control = state.withLock { state in
             defer { state.control = nil }
@@ -135,6 +137,7 @@ final class GuardedProgram: Sendable {
         if let control { close(control.descriptor) }
         var status: Int32 = 0
         while waitpid(guardian, &status, 0) < 0, errno == EINTR {}
+        return remains
     }
 
     /// The pipes of one program, moved along by one thread.
