@@ -39,6 +39,7 @@ package struct ProgramGuard {
 
     /// Does the work of a guard and leaves.
     package static func run() -> Never {
+        ProcessControl.hide()
         closefrom(control.descriptor + 1)
         _ = fcntl(control.descriptor, F_SETFD, FD_CLOEXEC)
         // A signal for all of a terminal or a unit is the worker's affair: it tells.
@@ -47,7 +48,7 @@ package struct ProgramGuard {
             try? FileHandle.standardError.write(contentsOf: Data("chimera: \(argument) is started by a worker, for a CUSTOM job.\n".utf8))
             exit(ExitCode.usage.rawValue)
         }
-        takeInOrphans()
+        ProcessControl.takeInOrphans()
         guard chdir(order.workingDirectory) == 0 else { refuse(.last) }
         let spawn = ProgramSpawn(
             path: order.path, arguments: order.arguments, environment: order.environment, descriptors: [0, 1, 2])
@@ -156,15 +157,6 @@ package struct ProgramGuard {
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
         close(null)
-    }
-
-    /// Orphans below this process become its children (PR_SET_CHILD_SUBREAPER).
-    private static func takeInOrphans() {
-        // Swift imports no variadic function. All five arguments are given, so the call is the one that a C compiler makes.
-        typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
-        guard let symbol = dlsym(nil, "prctl") else { return }
-        let setSubreaper: Int32 = 36
-        _ = unsafeBitCast(symbol, to: ProcessControl.self)(setSubreaper, 1, 0, 0, 0)
     }
 }
 
