@@ -31,7 +31,7 @@ struct Attempt: Sendable {
                 run: run, configuration: configuration, options: try Self.options(configuration: configuration, run: run), pool: pool,
                 lease: lease, term: assignment.term, logWriter: logs, slotPause: pause)
             switch try await job.run(context) {
-            case .succeeded(let metrics): return .succeeded(metrics: metrics?.text)
+            case .succeeded(let metrics): return .succeeded(metrics: metrics?.replacingNUL.text)
             case .fanOut(let children, let unit) where !children.isEmpty: return .fannedOut(children, unit: unit)
             case .fanOut: return .succeeded(metrics: nil)
             }

@@ -74,7 +74,7 @@ package struct RunError: Error, Sendable, CustomStringConvertible {
     /// The sentence.
     package var description: String { message }
 
-    /// `{"code", "message", "retryable"}`, and the store when the run was for one.
+    /// `{"code", "message", "retryable"}`, and the store when the run was for one. A sentence may quote anything: it holds no NUL.
     func details(for run: ClaimedRun) -> String {
         var details: [String: JSONValue] = ["code": .string(code), "message": .string(message), "retryable": .bool(isRetryable)]
         if let store = run.storeID {
@@ -86,7 +86,7 @@ package struct RunError: Error, Sendable, CustomStringConvertible {
             ])
             details["more"] = 0
         }
-        return JSONValue.object(details).text
+        return JSONValue.object(details).replacingNUL.text
     }
 }
 

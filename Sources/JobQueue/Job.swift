@@ -101,6 +101,9 @@ package final class RunContext: Sendable {
         logWriter.append(run: run, level: level, message: message, fields: fields)
     }
 
+    /// Whether the run has written so many lines that it is to wait until some are stored, if what writes them can wait.
+    var isLogBehind: Bool { logWriter.isBehind(run) }
+
     /// Shows how far the run is; `total` nil: not known.
     package func report(done: Int, total: Int?, unit: String) async {
         let total: JSONValue = total.map { .integer(Int64($0)) } ?? .null

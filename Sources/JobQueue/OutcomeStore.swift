@@ -202,7 +202,7 @@ extension FinishedRun {
             self.init(run: run, status: "SUCCESS", attemptOutcome: "SUCCESS", metrics: metrics, error: nil)
         case .failed(let error, let timedOut):
             self.init(
-                run: run, status: "FAILED", attemptOutcome: timedOut ? "TIMED_OUT" : "FAILED", metrics: error.metrics?.text,
+                run: run, status: "FAILED", attemptOutcome: timedOut ? "TIMED_OUT" : "FAILED", metrics: error.metrics?.replacingNUL.text,
                 error: error.details(for: run))
         case .retried, .interrupted, .fannedOut, .fencedOff:
             return nil

@@ -166,6 +166,7 @@ final class OutcomeWriter: Sendable {
             _ = try await pool.queries([
                 QueueStatements.linePatience, QueueStatements.logs(lines, now: MonotonicClock.now()), ends,
             ])
+            logs.stored()
             return true
         } catch {
             logs.putBack(lines)
@@ -181,36 +182,32 @@ final class OutcomeWriter: Sendable {
         return lines
     }
 
+    /// A batch that PostgreSQL refuses is written by halves, down to the line that cannot be stored: it costs the others nothing.
     private func writeLogs() async throws {
         let lines = takeLines()
-        for start in stride(from: 0, to: lines.count, by: Self.largestBatch) {
-            let batch = Array(lines[start..<min(start + Self.largestBatch, lines.count)])
+        // The next one last.
+        var batches = stride(from: 0, to: lines.count, by: Self.largestBatch).reversed().map { start in
+            lines[start..<min(start + Self.largestBatch, lines.count)]
+        }
+        while let batch = batches.popLast() {
             do {
                 try await store.repeatingConflicts {
                     _ = try await self.pool.queries([
-                        QueueStatements.linePatience, QueueStatements.logs(batch, now: MonotonicClock.now()),
+                        QueueStatements.linePatience, QueueStatements.logs(Array(batch), now: MonotonicClock.now()),
                     ])
                 }
             } catch let error as PostgresError where error.refusesRows {
-                try await writeOneByOne(batch, from: start, of: lines)
+                guard batch.count > 1 else {
+                    logger.warning("a line of a job could not be stored", ["error": "\(error)"])
+                    continue
+                }
+                let middle = batch.startIndex + batch.count / 2
+                batches += [batch[middle...], batch[..<middle]]
             } catch {
-                logs.putBack(Array(lines[start...]))
+                logs.putBack(Array(lines[batch.startIndex...]))
                 throw error
             }
         }
-    }
-
-    /// After a refusal: a line that cannot be stored costs the others nothing.
-    private func writeOneByOne(_ batch: [LogLine], from start: Int, of lines: [LogLine]) async throws {
-        for (place, line) in batch.enumerated() {
-            do {
-                _ = try await pool.query(QueueStatements.logs([line], now: MonotonicClock.now()))
-            } catch  where error.refusesRows {
-                logger.warning("a line of a job could not be stored", ["error": "\(error)"])
-            } catch {
-                logs.putBack(Array(lines[(start + place)...]))
-                throw error
-            }
-        }
+        logs.stored()
     }
 }

@@ -54,7 +54,7 @@ package final class PostgresListener: Sendable {
     }
 
     private func listen(on session: Session, whenListening: () -> Void) async throws(PostgresError) {
-        let listen = channels.map { "LISTEN \"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: "; ")
+        let listen = channels.map { "LISTEN \"\($0.replacingScalars("\"", with: "\"\""))\"" }.joined(separator: "; ")
         try await session.perform(until: .now + pingDeadline) { session, connection, operation throws(PostgresError) in
             try session.runScript(listen, connection, operation)
         }

@@ -16,6 +16,10 @@ package struct ComparisonJob: Job {
 
     /// See `Job`: plans at top level, compares the store of a child.
     package func run(_ context: RunContext) async throws -> JobResult {
+        // Whatever an earlier attempt recorded is not what this one will find, be it that it cannot begin.
+        if context.run.attempt > 1, context.run.storeID != nil {
+            _ = try await context.fenced([ComparisonStatements.removeDifferences(of: context.run.id)])
+        }
         let options = try CompareOptions(context.options)
         guard let storeID = context.run.storeID else { return try await plan(options, context) }
         let comparison = StoreComparison(try await work.open(storeID, options.stores, context), options: options)
@@ -29,7 +33,8 @@ package struct ComparisonJob: Job {
     /// A child waits for its store's sync; after an outage both jobs become due together, and then there are no such children yet.
     private func plan(_ options: CompareOptions, _ context: RunContext) async throws -> JobResult {
         let patience = context.configuration.timeout
-        if let sync = try await context.pool.query(ComparisonStatements.unplannedSync(patience: patience)).first?["id"] {
+        let unplanned = ComparisonStatements.unplannedSync(comparison: context.run.id, of: options.stores, patience: patience)
+        if let sync = try await context.pool.query(unplanned).first?["id"] {
             throw RunPostponed(code: "SYNC_LIVE", message: "sync \(sync) has not planned its stores yet", delay: Self.planDelay)
         }
         let children = try await work.plan(options.stores, context)

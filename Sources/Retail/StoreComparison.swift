@@ -17,13 +17,17 @@ actor StoreComparison {
 
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`: what could not be compared is no success.
     func run() async throws -> JSONValue {
-        // Whatever an earlier attempt recorded is not what this one will find.
-        if context.run.attempt > 1 { try await record(nil) }
         let day = storeRun.day
         let published = try await published(day: day)
         let (offered, listing) = try await readBothSides(day: day, quantityLimit: published.quantityLimit)
         metrics.listed = listing.lines.count
         guard !offered.isEmpty || !listing.lines.isEmpty else {
+            guard published.window == nil else {
+                throw RunError(
+                    code: "NOTHING_TO_COMPARE",
+                    message: "a campaign was published today, and now no product is offered at a club price and nothing is listed",
+                    isRetryable: false)
+            }
             context.log(.warning, "skipped: no product is offered at a club price, and nothing is listed")
             return metrics.skippedDocument
         }
@@ -110,10 +114,9 @@ actor StoreComparison {
     }
 
     /// The execution's rows become those of the comparison, in one fenced transaction.
-    private func record(_ comparison: Comparison?) async throws {
+    private func record(_ comparison: Comparison) async throws {
         let (execution, store) = (context.run.id, storeRun.store.id)
         try await context.fenced(after: [ComparisonStatements.removeDifferences(of: execution)]) { transaction, _ in
-            guard let comparison else { return }
             let rows = DifferenceRows(comparison: comparison, execution: execution, store: store)
             _ = try await transaction.copyIn(ComparisonStatements.copyDifferences, rows: rows)
         }

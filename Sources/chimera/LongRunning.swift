@@ -1,4 +1,5 @@
 import Glibc
+import JobQueue
 import Runtime
 
 /// What `worker` and `scheduler` share: signals, systemd, the one deadline of a shutdown.
@@ -9,6 +10,7 @@ struct LongRunning: Sendable {
     private let logger = Logger(label: "chimera")
 
     init(environment: [String: String], grace: Duration) {
+        ProcessControl.hide()
         Footprint.limitAllocator()
         systemd = SystemdNotifier(environment: environment)
         self.grace = grace

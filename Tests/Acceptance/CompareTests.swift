@@ -148,6 +148,20 @@ import Testing
         }
     }
 
+    @Test("a store that published today, with nothing on either side now, was not compared: that is no success")
+    func nothingLeft() async throws {
+        try await Rig.with(RigSettings(stores: 2)) { rig in
+            try await rig.addComparison()
+            #expect(try await rig.sync().status == "SUCCESS")
+            try await rig.sandbox.setFaults(["rp-zero-prices@1", "cv-list-empty@1"])
+            let execution = try await rig.compare()
+            #expect(execution.status == "FAILED" && execution.metrics?["stores"]?["failed"] == 1)
+            let child = try #require(try await rig.children(of: execution.id)[1])
+            #expect(child.code == "NOTHING_TO_COMPARE" && child.attempt == 1, "\(child.message)")
+            #expect(child.message.contains("was published today"))
+        }
+    }
+
     @Test(
         "a side that is empty where what the other has is not looked for was not compared",
         arguments: ["check_extra", "check_missing_products"])

@@ -47,6 +47,48 @@ import Testing
         }
     }
 
+    @Test("many programs that write at once wait until their lines are stored: none is lost, theirs or another's")
+    func floods() async throws {
+        try await Rig.withPrograms { rig, programs in
+            try programs.add("flood", "#!/bin/sh\nuntil [ -e \"$SCRATCH/go\" ]; do sleep 0.05; done; seq 1 5000\n")
+            try programs.add("quiet", "#!/bin/sh\nuntil [ -e \"$SCRATCH/stop\" ]; do echo tick; sleep 0.05; done; echo heard\n")
+            try await rig.addCustom("flood", programs)
+            try await rig.addCustom("quiet", programs)
+            let worker = try rig.worker(programs, ["--slots", "16"])
+            let quiet = try await rig.trigger("quiet")
+            var floods: [String] = []
+            for _ in 1...14 { floods.append(try await rig.trigger("flood")) }
+            for id in floods { try await rig.waitFor("RUNNING", id) }
+            try "".write(toFile: programs.scratch + "/go", atomically: true, encoding: .utf8)
+            for id in floods { #expect(try await rig.finished(id).status == "SUCCESS") }
+            try "".write(toFile: programs.scratch + "/stop", atomically: true, encoding: .utf8)
+            #expect(try await rig.finished(quiet).status == "SUCCESS")
+            for id in floods {
+                let lines = try await rig.lines(of: id)
+                #expect(lines == (1...5_000).map { "info \($0)" }, "\(lines.count) lines, \(lines.last ?? "")")
+            }
+            #expect(try await rig.lines(of: quiet).last == "info heard" && !worker.errors.contains { $0.contains("dropped") })
+        }
+    }
+
+    @Test("what a filter of a program's output has still to say is heard, though the program itself is over")
+    func outputFilter() async throws {
+        try await Rig.withPrograms { rig, programs in
+            try programs.add(
+                "filtered",
+                """
+                #!/bin/bash
+                exec > >(while read -r line; do sleep 0.2; echo "filtered $line"; done)
+                echo one; echo two
+                """)
+            try await rig.addCustom("filtered", programs)
+            _ = try rig.worker(programs)
+            let id = try await rig.trigger("filtered")
+            #expect(try await rig.finished(id).status == "SUCCESS")
+            #expect(try await rig.lines(of: id) == ["info filtered one", "info filtered two"])
+        }
+    }
+
     @Test("no UTF-8, NUL, lines without end and without a newline: all of it is kept as far as it goes")
     func oddBytes() async throws {
         try await Rig.withPrograms { rig, programs in

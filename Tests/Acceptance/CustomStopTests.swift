@@ -138,14 +138,15 @@ import Testing
             let id = try await rig.trigger("show")
             try await eventually("the program") { programs.left("guard").hasSuffix("\n") }
             let guardian = try #require(programs.running("guard").first)
-            // It lets go of the program's pipes once it has told the worker which process it started.
+            // Once it has told the worker which process it started it waits for the program in a second thread.
             try await eventually("the guard has told the worker of the program") {
-                let output = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(guardian)/fd/1")
-                return output?.hasPrefix("pipe:") != true
+                let status = try String(contentsOfFile: "/proc/\(guardian)/status", encoding: .utf8)
+                return !status.contains("Threads:\t1\n")
             }
             kill(guardian, SIGKILL)
             let ended = try await rig.finished(id)
             #expect(ended.code == "GUARD_LOST" && ended.error?["retryable"] == true, "\(ended)")
+            #expect(ended.message == "the process that guards show was lost; show and its process group were killed")
             try await allGone(programs)
         }
     }

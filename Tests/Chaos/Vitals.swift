@@ -5,6 +5,7 @@ import TestSupport
 struct Vitals: Sendable, CustomStringConvertible {
     /// Resident memory, in MiB.
     let memory: Double
+    /// None where only root may look at them.
     let descriptors: Int
 
     init(memory: Double, descriptors: Int) {
@@ -19,7 +20,7 @@ struct Vitals: Sendable, CustomStringConvertible {
             let kibibytes = Double(line.split(whereSeparator: \.isWhitespace)[1])
         else { throw Failed("process \(program.pid) has no memory") }
         memory = kibibytes / 1024
-        descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(program.pid)/fd").count
+        descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(program.pid)/fd").count) ?? 0
     }
 
     var description: String { String(format: "%.0f MiB, %ld descriptors", memory, descriptors) }

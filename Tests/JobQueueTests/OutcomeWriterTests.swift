@@ -153,20 +153,75 @@ import Testing
         }
     }
 
+    @Test("NUL goes out of a line whatever follows it: a line of a program costs no other line its batch")
+    func nulBeforeMark() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob())
+            let run = try await queue.claimOne(try await queue.addWorker())
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            logs.append(run: run, level: .info, message: "a\0\u{301}b", fields: [:])
+            logs.append(run: run, level: .info, message: "\0", fields: [:])
+            try await writer(queue.pool, logs).writeOnce()
+            #expect(try await queue.texts("SELECT message FROM execution_logs ORDER BY id") == ["a\u{FFFD}\u{301}b", "\u{FFFD}"])
+        }
+    }
+
+    @Test("a refused line is found by halves: the lines around it take a few statements, not one each")
+    func halves() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob())
+            let run = try await queue.claimOne(try await queue.addWorker())
+            try await queue.run("CREATE SEQUENCE statements")
+            try await queue.run(
+                "CREATE FUNCTION count_statement() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''statements''); RETURN NULL; END'"
+            )
+            try await queue.run(
+                "CREATE TRIGGER counted AFTER INSERT ON execution_logs FOR EACH STATEMENT EXECUTE FUNCTION count_statement()")
+            let logs = ExecutionLogWriter(wakeup: Wakeup())
+            for number in 1...900 {
+                logs.append(run: run, level: .info, message: "\(number)", fields: number == 500 ? ["text": "\0"] : [:])
+            }
+            try await writer(queue.pool, logs).writeOnce()
+            #expect(
+                try await queue.texts("SELECT message FROM execution_logs ORDER BY id")
+                    == (1...900).filter { $0 != 500 }.map(String.init))
+            #expect(try await queue.number("SELECT last_value FROM statements") < 20)
+        }
+    }
+
+    @Test("NUL in an error or in what was measured costs a run neither: it fails with its own cause")
+    func nulInError() async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob(), count: 2)
+            let runs = try await queue.claim(try await queue.addWorker())
+            let error = RunError(
+                code: "EXIT_3", message: "it said last: a\0\u{301}b", isRetryable: false, metrics: ["k\0": ["a\0\u{301}", 1]])
+            let writer = writer(queue.pool)
+            writer.submit(runs[0], .failed(error, timedOut: false))
+            writer.submit(runs[1], .retried(error, timedOut: false, delay: .zero))
+            try await writer.writeOnce()
+            #expect(try await queue.column("error_details ->> 'message'", of: runs[0].id) == "it said last: a\u{FFFD}\u{301}b")
+            #expect(try await queue.column("metrics", of: runs[0].id) == "{\"k\u{FFFD}\": [\"a\u{FFFD}\u{301}\", 1]}")
+            #expect(try await queue.column("error_details ->> 'code'", of: runs[1].id) == "EXIT_3")
+        }
+    }
+
     @Test("lines are cut at 8 KB, and beyond 20,000 they are counted instead of kept")
     func caps() {
         let logs = ExecutionLogWriter(wakeup: Wakeup())
         logs.append(run: .sample(), level: .info, message: String(repeating: "é", count: 5000), fields: [:])
         let (lines, _) = logs.take()
         #expect(lines[0].message.utf8.count <= ExecutionLogWriter.longestMessage + 8 && lines[0].message.hasSuffix("é …"))
+        logs.stored()
         for number in 0..<(ExecutionLogWriter.mostWaiting + 5) {
             logs.append(run: .sample(), level: .info, message: "\(number)", fields: [:])
         }
         let (kept, dropped) = logs.take()
-        #expect(kept.count == ExecutionLogWriter.mostWaiting && dropped == 5 && logs.isEmpty)
+        #expect(kept.count == ExecutionLogWriter.mostWaiting + 1 && dropped == 5 && logs.isEmpty)
+        logs.stored()
         logs.append(run: .sample(), level: .info, message: "new", fields: [:])
         logs.putBack(kept)
         let (again, lost) = logs.take()
-        #expect(again.count == ExecutionLogWriter.mostWaiting && lost == 1 && again.first?.message == "0" && again.last?.message == "new")
+        #expect(again.count == kept.count + 1 && lost == 0 && again.first?.message == "0" && again.last?.message == "new")
     }
 }

@@ -36,9 +36,9 @@ struct ListenerTests {
     @Test("notifications arrive in order, from every channel, whatever its name, and after a transaction's COMMIT only")
     func notifications() async throws {
         try await TestDatabase.withDatabase { database in
-            try await withListener(database.url, channels: ["jobs", "Weird \"name\" ç"]) { heard in
+            try await withListener(database.url, channels: ["jobs", "Weird \"\u{301}name\" ç"]) { heard in
                 for index in 0..<50 { _ = try await database.pool.query("SELECT pg_notify('jobs', \(String(index)))") }
-                _ = try await database.pool.query("SELECT pg_notify('Weird \"name\" ç', '')")
+                _ = try await database.pool.query("SELECT pg_notify('Weird \"\u{301}name\" ç', '')")
                 _ = try await database.pool.query("SELECT pg_notify('other', 'x')")
                 _ = try? await database.pool.transaction { transaction in
                     _ = try await transaction.query("SELECT pg_notify('jobs', 'never')")
@@ -46,7 +46,7 @@ struct ListenerTests {
                 }
                 _ = try await database.pool.query("NOTIFY jobs, 'end'")
                 try await eventually("the last one") { heard.notes.last == "jobs:end" }
-                #expect(heard.notes == (0..<50).map { "jobs:\($0)" } + ["Weird \"name\" ç:", "jobs:end"])
+                #expect(heard.notes == (0..<50).map { "jobs:\($0)" } + ["Weird \"\u{301}name\" ç:", "jobs:end"])
             }
         }
     }

@@ -103,4 +103,88 @@ import Testing
             #expect(try await shop.texts("SELECT count(*) FROM comparison_differences") == ["100"])
         }
     }
+
+    /// An execution that was made at noon of the day so long ago, and ended so many days later.
+    private func addFinished(_ shop: Shop, age: Int, lastedDays: Int = 0) async throws -> ExecutionID {
+        try await shop.run("SELECT create_day_partitions((now() AT TIME ZONE 'UTC')::date - \(age)::int)")
+        let id = try await shop.text(
+            """
+            SELECT overlay(uuid_v7()::text PLACING left(uuid_v7_floor((((now() AT TIME ZONE 'UTC')::date - \(age)::int)::timestamp + interval '12 hours') AT TIME ZONE 'UTC')::text, 13)
+              FROM 1 FOR 13)
+            """)
+        try await shop.plant(
+            """
+            INSERT INTO job_finished (id, job_config_id, status, created_at, finished_at)
+            SELECT \(id)::uuid, 1, 'FAILED', uuid_v7_time(\(id)::uuid), uuid_v7_time(\(id)::uuid) + make_interval(days => \(lastedDays)::int, secs => 1)
+            """)
+        return id
+    }
+
+    /// Drops the days that may go, a statement each: a clean-up does so in transactions that a loaded machine may keep waiting for too long.
+    private func dropDays(_ shop: Shop) async throws {
+        for parent in ["execution_logs", "job_finished", "job_attempts_past"] {
+            try await shop.run(
+                """
+                SELECT drop_expired_partition(partition, retention_cutoff(90)) FROM expired_partitions(\(parent), retention_cutoff(90))
+                WHERE in_use IS NULL
+                """)
+        }
+    }
+
+    @Test("what belongs to an execution stays as long as that does: one that a live row points to, one that ended within the retention")
+    func withTheirExecutions() async throws {
+        try await withShop { shop in
+            let store = try await shop.addStore("one")
+            let repeated = try await addFinished(shop, age: 100)
+            let retry = try await shop.text("SELECT retry_execution(\(repeated)::uuid)")
+            let long = try await addFinished(shop, age: 110, lastedDays: 100)
+            let over = try await addFinished(shop, age: 120)
+            for execution in [repeated, long, over] {
+                _ = try await addCampaign(shop, store: store, status: "FAILED", age: 99, execution: execution)
+                try await shop.run(
+                    "INSERT INTO comparison_differences (execution_id, store_id, code, kind) VALUES (\(execution)::uuid, 1, 1, 'PRICE')")
+            }
+            let wouldGo = try await clean(shop, isDryRun: true)
+            #expect(wouldGo["campaigns"] == 1 && wouldGo["comparison_differences"] == 1 && wouldGo["job_executions"] == 1, "\(wouldGo)")
+            try await dropDays(shop)
+            let gone = try await clean(shop)
+            #expect(gone["campaigns"] == 1 && gone["comparison_differences"] == 1, "\(gone)")
+            for table in ["campaigns", "comparison_differences"] {
+                let kept = try await shop.texts("SELECT DISTINCT execution_id FROM \(spliced(table))")
+                #expect(Set(kept) == [repeated, long], "\(table)")
+            }
+            try await shop.run("SELECT cancel_execution(\(retry)::uuid)")
+            try await dropDays(shop)
+            let removed = try await clean(shop)
+            #expect(removed["campaigns"] == 1 && removed["comparison_differences"] == 1, "\(removed)")
+        }
+    }
+
+    @Test("due times that are still to be judged as late stay, whatever the retention; those of a job that nobody expects go")
+    func unjudgedTicks() async throws {
+        try await withShop { shop in
+            try await shop.run(
+                """
+                INSERT INTO job_configurations (id, name, job_type, cron_pattern, expect_success_within, active)
+                VALUES (71, 'monthly', 'NOOP', '0 0 1 * *', '120 days', true), (72, 'forgotten', 'NOOP', '0 0 1 * *', NULL, true),
+                  (73, 'off', 'NOOP', '0 0 1 * *', '120 days', false), (74, 'new', 'NOOP', '0 0 1 * *', '120 days', true)
+                """)
+            try await shop.run(
+                """
+                INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
+                SELECT id, now(), now() - interval '105 days', now() FROM job_configurations WHERE id BETWEEN 71 AND 73
+                """)
+            try await shop.run(
+                """
+                INSERT INTO schedule_ticks (job_config_id, due_at, outcome)
+                SELECT j, now() - make_interval(days => d), 'ENQUEUED' FROM unnest('{71,72,73,74}'::int[]) AS j, unnest('{100,110,130}'::int[]) AS d
+                """)
+            let wouldGo = try await clean(shop, isDryRun: true)
+            let removed = try await clean(shop)
+            #expect(removed["schedule_ticks"] == 9 && wouldGo == removed, "\(removed)")
+            let kept = try await shop.texts(
+                "SELECT job_config_id || ' ' || round(extract(epoch FROM now() - due_at) / 86400) FROM schedule_ticks ORDER BY 1")
+            #expect(kept == ["71 100", "74 100", "74 110"])
+        }
+    }
 }

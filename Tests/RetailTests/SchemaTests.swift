@@ -152,7 +152,8 @@ import Testing
             RetailStatements.storeKey(integration: 1, key: "k", value: "enc:v1:x", lifetime: .seconds(5)),
             RetailStatements.beginLogin(integration: 1, caller: caller), RetailStatements.endLogin(integration: 1, caller: caller),
             ComparisonStatements.published(store: 1, target: 1, day: "1970-01-01"),
-            ComparisonStatements.removeDifferences(of: caller), ComparisonStatements.unplannedSync(patience: .seconds(9)),
+            ComparisonStatements.removeDifferences(of: caller),
+            ComparisonStatements.unplannedSync(comparison: caller, of: try StoreChoice(OptionFields(options: [:])), patience: .seconds(9)),
         ]
         try await Shop.withDatabase { shop in
             _ = try await shop.addStore("s")

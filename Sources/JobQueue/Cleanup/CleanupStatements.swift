@@ -34,14 +34,15 @@ enum CleanupStatements {
             """
     }
 
-    /// The ticks of one job after another, in the order of their key: the oldest of each come first.
+    /// The ticks of one job after another, in the order of their key: the oldest of each come first. Those that somebody still has to look at
+    /// stay, whatever the retention.
     static func ticks(_ page: RetentionPage) -> SQL {
         """
         WITH c AS MATERIALIZED (SELECT retention_cutoff(\(page.days)) AS cutoff),
         job AS MATERIALIZED (SELECT min(job_config_id) AS id FROM schedule_ticks WHERE job_config_id > \(page.after ?? "0")::int),
         doomed AS MATERIALIZED (
           SELECT t.job_config_id, t.due_at FROM schedule_ticks AS t
-          WHERE t.job_config_id = (SELECT id FROM job) AND t.due_at < (SELECT cutoff FROM c)
+          WHERE t.job_config_id = (SELECT id FROM job) AND t.due_at < (SELECT least(cutoff, ticks_seen_through((SELECT id FROM job))) FROM c)
             AND NOT EXISTS (SELECT FROM job_live AS l WHERE l.id = t.execution_id)
           ORDER BY t.due_at \(unsafe: page.isDryRun ? "" : "LIMIT \(pageSize) FOR UPDATE OF t SKIP LOCKED")
         )

@@ -37,6 +37,10 @@ package struct CustomJob: Job {
             path: file.path, arguments: [file.shownPath] + options.arguments,
             environment: Self.inherited.merging(environment) { $1 }.merging(Self.words(context)) { $1 }, workingDirectory: file.folder,
             hold: context.leaseRemaining, grace: ProgramGuard.grace, graceWithoutLease: min(ProgramGuard.grace, context.leaseMargin))
+        guard order.fitsGuard else {
+            let length = "with the arguments and escaped for the program's guard it has more than \(GuardSocket.longestMessage) bytes"
+            throw RunError(code: "CONFIG", message: "config.environment: \(length); use the params", isRetryable: false)
+        }
         let program: GuardedProgram
         do {
             program = try GuardedProgram(order, guardPath: guardPath, label: context.run.id)
@@ -44,10 +48,11 @@ package struct CustomJob: Job {
             throw RunError(code: "NOT_STARTED", message: "the guard of \(options.program) cannot be started: \(error)", isRetryable: true)
         }
         let input = Array("\(context.run.paramsText ?? "{}")\n".utf8)
-        let end = await program.run(input: input, holdsFor: { context.leaseRemaining }, onOutput: recorder.take)
+        let outcome = await program.run(
+            input: input, holdsFor: { context.leaseRemaining }, pausesOutput: { context.isLogBehind }, onOutput: recorder.take)
         let said = recorder.finish()
         try Task.checkCancellation()
-        return try Self.result(end, of: options.program, said, context)
+        return try Self.result(outcome, of: options.program, said, context)
     }
 
     private func open(_ environment: [String: String]) throws -> [String: String] {
@@ -74,19 +79,25 @@ package struct CustomJob: Job {
     }
 
     private static func result(
-        _ end: Result<ProgramEnd, SystemError>?, of program: String, _ said: (metrics: JSONValue?, lastWords: String?),
+        _ outcome: ProgramOutcome, of program: String, _ said: (metrics: JSONValue?, lastWords: String?),
         _ context: RunContext
     ) throws -> JobResult {
         func failure(_ code: String, _ message: String, isRetryable: Bool) -> RunError {
             RunError(code: code, message: message, isRetryable: isRetryable, metrics: said.metrics)
         }
         let words = said.lastWords.map { "; it said last: \($0.cut(toBytes: 300))" } ?? ""
-        switch end {
-        case nil:
-            throw failure("GUARD_LOST", "the process that guards \(program) was lost, and \(program) was killed", isRetryable: true)
-        case .failure(let error):
+        switch outcome {
+        case .guardLost(let remains):
+            let remainder =
+                switch remains {
+                case .notKnown: " before it had said that \(program) runs"
+                case .killed: "; \(program) and its process group were killed"
+                case .none: "; nothing was left of \(program)'s process group"
+                }
+            throw failure("GUARD_LOST", "the process that guards \(program) was lost\(remainder)", isRetryable: true)
+        case .refused(let error):
             throw failure("NOT_STARTED", "\(program) cannot be started: \(error)", isRetryable: error.mayPass)
-        case .success(let end):
+        case .ended(let end):
             if end.left > 0 {
                 context.log(.warning, "\(program) left \(end.left) processes running when it ended; they were ended")
             }

@@ -91,6 +91,9 @@ struct ProgramOrder: Hashable, Sendable {
     /// The same when the lease ended: within the margin that the worker keeps.
     let graceWithoutLease: Duration
 
+    /// Whether a guard can read it: a quote takes two bytes of it, and some characters take six.
+    var fitsGuard: Bool { text.utf8.count <= GuardSocket.longestMessage }
+
     var text: String {
         let document: [String: JSONValue] = [
             "path": .string(path), "arguments": .array(arguments.map { .string($0) }),

@@ -8,6 +8,10 @@ import Synchronization
 final class GuardedProgram: Sendable {
     /// How much longer than TERM and KILL need the worker waits for the guard's word.
     private static let patience: Duration = .seconds(15)
+    /// How soon it looks again whether output may be taken.
+    private static let outputPause: Duration = .milliseconds(20)
+    /// How long in all it looks again for what a program that is gone has left in its pipes.
+    private static let drainPatience: Duration = .seconds(10)
 
     private struct State {
         /// Nil once it is closed.
@@ -48,7 +52,11 @@ final class GuardedProgram: Sendable {
         (output, error) = (pipes[0].reading, pipes[1].reading)
         for descriptor in [input, output, error] { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
         state = Mutex(State(control: worker))
-        worker.send(order.text)
+        guard !worker.send(order.text) else { return }
+        let error = SystemError.last
+        for descriptor in [self.input, output, self.error] { close(descriptor) }
+        _ = letGo(isLost: true, program: nil)
+        throw error
     }
 
     /// What lets our own executable find its libraries; the program does not see it.
@@ -57,20 +65,24 @@ final class GuardedProgram: Sendable {
     }
 
     /// Runs it to its end; to be called once. A cancelled task has it ended first. `holdsFor` tells how long the lease holds; `onOutput`
-    /// is called by the thread with what was written.
-    ///
-    /// Gives how it ended, the system's error when it could not be started, or nil when the guard was lost.
+    /// is called by the thread with what was written. While `pausesOutput` nothing is read: the program waits where it writes.
     func run(
-        input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration,
+        input text: [UInt8], holdsFor: @escaping @Sendable () -> Duration, pausesOutput: @escaping @Sendable () -> Bool,
         onOutput: @escaping @Sendable (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
-    ) async -> Result<ProgramEnd, SystemError>? {
-        let ended = Suspension<Result<ProgramEnd, SystemError>?>()
+    ) async -> ProgramOutcome {
+        let ended = Suspension<ProgramOutcome>()
         let thread = Thread { [self] in
             var loop = Loop(input: input, output: output, error: error, text: text[...], onOutput: onOutput)
-            let end = watch(&loop, holdsFor: holdsFor)
-            loop.drain()
-            letGo(isLost: end == nil, program: loop.program)
-            ended.resume(with: end)
+            let outcome = watch(&loop, holdsFor: holdsFor, pausesOutput: pausesOutput)
+            var patience = Self.drainPatience
+            loop.drain {
+                while patience > .zero, pausesOutput(), state.withLock({ $0.stoppedAt }) == nil {
+                    patience -= Self.outputPause
+                    poll(nil, 0, Int32(Self.outputPause.wholeMilliseconds))
+                }
+            }
+            let remains = letGo(isLost: outcome == nil, program: loop.program)
+            ended.resume(with: outcome ?? .guardLost(remains))
         }
         thread.name = "custom"
         thread.start()
@@ -86,7 +98,8 @@ final class GuardedProgram: Sendable {
         }
     }
 
-    private func watch(_ loop: inout Loop, holdsFor: () -> Duration) -> Result<ProgramEnd, SystemError>? {
+    /// Nil: the guard was lost.
+    private func watch(_ loop: inout Loop, holdsFor: () -> Duration, pausesOutput: () -> Bool) -> ProgramOutcome? {
         guard let control = state.withLock({ $0.control }) else { return nil }
         var saidAt = MonotonicClock.now()
         while true {
@@ -97,11 +110,13 @@ final class GuardedProgram: Sendable {
                 if hold > .zero { control.send(GuardMessage.hold(milliseconds: Int(hold.wholeMilliseconds)).text) }
                 if let stoppedAt = state.withLock({ $0.stoppedAt }), saidAt - stoppedAt > ProgramGuard.grace + Self.patience { return nil }
             }
-            guard loop.turn(control: control.descriptor, upTo: turn) else { continue }
+            let isPaused = pausesOutput()
+            let limit = isPaused ? min(turn, Self.outputPause) : turn
+            guard loop.turn(control: control.descriptor, takesOutput: !isPaused, upTo: limit) else { continue }
             switch control.receive().map(GuardMessage.init) {
             case .some(.started(let process)): loop.program = process
-            case .some(.refused(let error)): return .failure(error)
-            case .some(.ended(let end)): return .success(end)
+            case .some(.refused(let error)): return .refused(error)
+            case .some(.ended(let end)): return .ended(end)
             case .none: return nil
             default: break
             }
@@ -109,10 +124,11 @@ final class GuardedProgram: Sendable {
     }
 
     /// Closes what is open. Where the guard was lost what it guarded is killed as far as the process group tells.
-    private func letGo(isLost: Bool, program: pid_t?) {
+    private func letGo(isLost: Bool, program: pid_t?) -> ProgramOutcome.Remains {
+        var remains = ProgramOutcome.Remains.notKnown
         if isLost {
             kill(guardian, SIGKILL)
-            if let program { kill(-program, SIGKILL) }
+            if let program { remains = kill(-program, SIGKILL) == 0 ? .killed : .none }
         }
         let control = state.withLock { state in
             defer { state.control = nil }
@@ -121,6 +137,7 @@ final class GuardedProgram: Sendable {
         if let control { close(control.descriptor) }
         var status: Int32 = 0
         while waitpid(guardian, &status, 0) < 0, errno == EINTR {}
+        return remains
     }
 
     /// The pipes of one program, moved along by one thread.
@@ -132,7 +149,8 @@ final class GuardedProgram: Sendable {
         var text: ArraySlice<UInt8>
         var program: pid_t?
         let onOutput: (ArraySlice<UInt8>, ProgramOutput.Stream) -> Void
-        private var buffer = [UInt8](repeating: 0, count: 65_536)
+        /// Small: what is read at once becomes lines at once.
+        private var buffer = [UInt8](repeating: 0, count: 4_096)
 
         init(
             input: Int32, output: Int32, error: Int32, text: ArraySlice<UInt8>,
@@ -149,10 +167,12 @@ final class GuardedProgram: Sendable {
         }
 
         /// Waits for something to happen and moves what can be moved; true when the guard said something.
-        mutating func turn(control: Int32, upTo limit: Duration) -> Bool {
+        mutating func turn(control: Int32, takesOutput: Bool, upTo limit: Duration) -> Bool {
             var watched = [
-                pollfd(fd: control, events: Int16(POLLIN), revents: 0), pollfd(fd: output, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: error, events: Int16(POLLIN), revents: 0), pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: control, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: takesOutput ? output : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: takesOutput ? error : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: input, events: Int16(POLLOUT), revents: 0),
             ]
             guard poll(&watched, 4, Int32(limit.wholeMilliseconds)) > 0 else { return false }
             if watched[1].revents != 0, !move(output, .output) { Self.end(&output) }
@@ -162,9 +182,11 @@ final class GuardedProgram: Sendable {
         }
 
         /// Takes what is there yet; the program is gone. Who holds a pipe even so is not waited for.
-        mutating func drain() {
-            while output >= 0, move(output, .output) {}
-            while error >= 0, move(error, .error) {}
+        /// `pause` is called before each look.
+        mutating func drain(pause: () -> Void) {
+            for (descriptor, stream) in [(output, ProgramOutput.Stream.output), (error, .error)] where descriptor >= 0 {
+                repeat { pause() } while move(descriptor, stream)
+            }
             for descriptor in [input, output, error] where descriptor >= 0 { close(descriptor) }
         }
 

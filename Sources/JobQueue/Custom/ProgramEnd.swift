@@ -1,5 +1,24 @@
 import Glibc
 
+/// What became of a program that was given to a guard.
+enum ProgramOutcome: Hashable, Sendable {
+    case ended(ProgramEnd)
+    /// It could not be started.
+    case refused(SystemError)
+    /// The guard is gone without having said how the program ended.
+    case guardLost(Remains)
+
+    /// What a lost guard left.
+    enum Remains: Sendable {
+        /// The guard had not said that the program runs.
+        case notKnown
+        /// The program's process group, which was killed.
+        case killed
+        /// Nothing of that group.
+        case none
+    }
+}
+
 /// How a program ended, and what was left of it.
 struct ProgramEnd: Hashable, Sendable {
     /// Why nothing of it runs any more.

@@ -28,14 +28,15 @@ struct ProgramFile: Hashable, Sendable {
                 ? Self.unusable("PROGRAM_NOT_FOUND", "there is no program \(name) in \(folder) on this worker")
                 : Self.unusable("PROGRAM_REFUSED", "\(shownPath) cannot be looked at: \(error)")
         }
-        guard path.hasPrefix(root == "/" ? root : root + "/") else {
+        // Of bytes, as the kernel's: to a String two spellings of a name are one, and a slash with a mark behind it is no slash.
+        guard path.utf8.starts(with: (root == "/" ? root : root + "/").utf8) else {
             throw Self.unusable("PROGRAM_REFUSED", "\(shownPath) leads out of \(folder), to \(path)")
         }
         // The folder, those in between when a link leads deeper, the file.
         var between = root
         try Self.check(between, isProgram: false)
-        for name in path.dropFirst(root.count).split(separator: "/").dropLast() {
-            between += "/" + name
+        for name in path.utf8.dropFirst(root.utf8.count).split(separator: UInt8(ascii: "/")).dropLast() {
+            between += "/" + String(decoding: name, as: UTF8.self)
             try Self.check(between, isProgram: false)
         }
         try Self.check(path, isProgram: true)

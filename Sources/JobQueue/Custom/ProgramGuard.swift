@@ -12,6 +12,8 @@ package struct ProgramGuard {
     package static let argument = "custom-guard"
     /// Between TERM and KILL.
     static let grace: Duration = .seconds(3)
+    /// How long what the program leaves behind may go on by itself: a filter of its output has still to say what it read.
+    private static let leftoverPatience: Duration = .seconds(1)
     /// How long it tries to end what does not die of KILL.
     private static let patience: Duration = .seconds(5)
     private static let control = GuardSocket(descriptor: 3)
@@ -20,13 +22,24 @@ package struct ProgramGuard {
     private let program: pid_t
     private let reaper: Reaper
     private var holdEnds: Duration
-    private var ending: (cause: ProgramEnd.Cause, killsAt: Duration)?
+    private var ending: Ending?
     private var status: Int32?
     private var left = 0
     private var isWorkerThere = true
 
+    /// Why all of it ends, and when: TERM, a while later KILL.
+    private struct Ending {
+        let cause: ProgramEnd.Cause
+        var termsAt: Duration
+        var grace: Duration
+        var isTermed = false
+
+        var killsAt: Duration { termsAt + grace }
+    }
+
     /// Does the work of a guard and leaves.
     package static func run() -> Never {
+        ProcessControl.hide()
         closefrom(control.descriptor + 1)
         _ = fcntl(control.descriptor, F_SETFD, FD_CLOEXEC)
         // A signal for all of a terminal or a unit is the worker's affair: it tells.
@@ -35,7 +48,7 @@ package struct ProgramGuard {
             try? FileHandle.standardError.write(contentsOf: Data("chimera: \(argument) is started by a worker, for a CUSTOM job.\n".utf8))
             exit(ExitCode.usage.rawValue)
         }
-        takeInOrphans()
+        ProcessControl.takeInOrphans()
         guard chdir(order.workingDirectory) == 0 else { refuse(.last) }
         let spawn = ProgramSpawn(
             path: order.path, arguments: order.arguments, environment: order.environment, descriptors: [0, 1, 2])
@@ -63,9 +76,10 @@ package struct ProgramGuard {
         while !isEmpty {
             let now = MonotonicClock.now()
             if now >= holdEnds { begin(.lease, grace: order.graceWithoutLease) }
-            if let ending, now >= ending.killsAt {
+            if let ending {
                 if now >= ending.killsAt + Self.patience { break }
-                signalAll(SIGKILL)
+                if now >= ending.termsAt, !ending.isTermed { term() }
+                if now >= ending.killsAt { signalAll(SIGKILL) }
             }
             var watched = [
                 pollfd(fd: isWorkerThere ? Self.control.descriptor : -1, events: Int16(POLLIN), revents: 0),
@@ -82,7 +96,8 @@ package struct ProgramGuard {
     /// How long nothing happens by itself: at most a second, for a suspended machine's timers stand still.
     private func pause(_ now: Duration) -> Duration {
         guard let ending else { return min(max(holdEnds - now, .zero), .seconds(1)) }
-        return now >= ending.killsAt ? .milliseconds(20) : min(ending.killsAt - now, .seconds(1))
+        let next = ending.isTermed ? ending.killsAt : min(ending.termsAt, max(holdEnds, now))
+        return now >= ending.killsAt ? .milliseconds(20) : min(max(next - now, .zero), .seconds(1))
     }
 
     private mutating func listen() {
@@ -101,18 +116,26 @@ package struct ProgramGuard {
         guard let reaped = reaper.take() else { return true }
         if reaped.process == program {
             status = reaped.status
-            if ending == nil {
-                left = ProcessTree(below: getpid()).descendants.count
-                begin(.itself, grace: order.grace)
-            }
+            begin(.itself, grace: order.grace, after: Self.leftoverPatience)
         }
         return false
     }
 
-    /// TERM now and KILL later; the first reason counts.
-    private mutating func begin(_ cause: ProgramEnd.Cause, grace: Duration) {
-        guard ending == nil else { return }
-        ending = (cause, MonotonicClock.now() + grace)
+    /// The first reason counts; another one only makes haste.
+    private mutating func begin(_ cause: ProgramEnd.Cause, grace: Duration, after wait: Duration = .zero) {
+        let termsAt = MonotonicClock.now() + wait
+        guard var ending else {
+            self.ending = Ending(cause: cause, termsAt: termsAt, grace: grace)
+            return
+        }
+        guard !ending.isTermed, termsAt < ending.termsAt else { return }
+        (ending.termsAt, ending.grace) = (termsAt, grace)
+        self.ending = ending
+    }
+
+    private mutating func term() {
+        ending?.isTermed = true
+        if ending?.cause == .itself { left = ProcessTree(below: getpid()).descendants.count }
         signalAll(SIGTERM)
         // What was stopped hears of TERM only when it goes on.
         signalAll(SIGCONT)
@@ -134,15 +157,6 @@ package struct ProgramGuard {
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
         close(null)
-    }
-
-    /// Orphans below this process become its children (PR_SET_CHILD_SUBREAPER).
-    private static func takeInOrphans() {
-        // Swift imports no variadic function. All five arguments are given, so the call is the one that a C compiler makes.
-        typealias ProcessControl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
-        guard let symbol = dlsym(nil, "prctl") else { return }
-        let setSubreaper: Int32 = 36
-        _ = unsafeBitCast(symbol, to: ProcessControl.self)(setSubreaper, 1, 0, 0, 0)
     }
 }
 

@@ -27,18 +27,17 @@ struct SecretTexts: Sendable {
         return mask(result)
     }
 
-    /// A document fit to be kept: keys, strings and numbers are masked, and whatever stands under a key that says secret; texts hold no NUL,
-    /// which PostgreSQL refuses.
+    /// A document fit to be kept: keys, strings and numbers are masked, and whatever stands under a key that says secret.
     static func shown(_ document: JSONValue, _ mask: (String) -> String) -> JSONValue {
         switch document {
-        case .string(let text): .string(clean(mask(text)))
+        case .string(let text): .string(mask(text))
         case .integer, .number: mask(document.text) == document.text ? document : .string(hidden)
         case .array(let elements): .array(elements.map { shown($0, mask) })
         case .object(let members):
             .object(
                 members.reduce(into: [:]) { result, member in
                     let isHidden = !member.value.isNull && isSecret(member.key, mask)
-                    result[clean(mask(member.key))] = isHidden ? .string(hidden) : shown(member.value, mask)
+                    result[mask(member.key)] = isHidden ? .string(hidden) : shown(member.value, mask)
                 })
         default: document
         }
@@ -46,6 +45,4 @@ struct SecretTexts: Sendable {
 
     /// Whether a name says that its value is a secret.
     private static func isSecret(_ name: String, _ mask: (String) -> String) -> Bool { mask("\(name)=x") == "\(name)=\(hidden)" }
-
-    private static func clean(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 }

@@ -26,8 +26,12 @@ extension Migration {
               CONSTRAINT job_schedules_finite CHECK (isfinite(looked_until) AND isfinite(next_due_at))
             ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
             CREATE INDEX job_schedules_due ON job_schedules (next_due_at) WHERE next_due_at IS NOT NULL;
+
+            -- Up to which due time nobody outside the queue has to look at the ticks of a job any more; a migration above the queue may replace it.
+            CREATE FUNCTION ticks_seen_through(job int) RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT 'infinity'::timestamptz $$;
             """#,
         down: #"""
+            DROP FUNCTION ticks_seen_through;
             DROP TABLE job_schedules, schedule_ticks;
             """#)
 }

@@ -39,6 +39,16 @@ extension Migration {
               RETURN NULL;
             END $$;
 
+            -- Whether an execution stays in spite of the cutoff, and with it what others keep of it: asked where partitions are not dropped yet, too.
+            CREATE FUNCTION execution_stays(execution uuid, cutoff timestamptz) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT
+            SET plan_cache_mode = force_generic_plan AS $$
+            DECLARE day timestamp := date_trunc('day', uuid_v7_time(execution) AT TIME ZONE 'UTC'); over timestamptz := (day + interval '1 day') AT TIME ZONE 'UTC';
+            BEGIN
+              RETURN EXISTS (SELECT FROM job_live WHERE id = execution)
+                OR EXISTS (SELECT FROM job_finished WHERE id = execution) AND (over + interval '1 hour' > cutoff
+                  OR executions_in_use(uuid_v7_floor(day AT TIME ZONE 'UTC'), uuid_v7_floor(over), cutoff) IS NOT NULL);
+            END $$;
+
             -- When a partition was over: its upper bound, an id counting as the moment it was made; an hour more where ids do, for what ends
             -- within an hour. Null: it has no end, or holds no range of days.
             CREATE FUNCTION partition_over_at(partition regclass) RETURNS timestamptz LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
@@ -121,7 +131,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION drop_expired_partition, expired_partitions, partition_over_at, executions_in_use, partition_bounds, retention_cutoff;
+            DROP FUNCTION drop_expired_partition, expired_partitions, partition_over_at, execution_stays, executions_in_use, partition_bounds, retention_cutoff;
             DROP INDEX job_finished_late, job_retried;
             """#)
 }

@@ -14,9 +14,17 @@ extension Migration {
           late_for timestamptz,                  -- of a job without a pattern: the newest due time that was told
           next_look_at timestamptz NOT NULL
         ) WITH (fillfactor = 70);
+
+        -- A job that is watched from now on has no row yet: it is judged from where LateWatch will begin.
+        CREATE OR REPLACE FUNCTION ticks_seen_through(job int) RETURNS timestamptz LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+          SELECT coalesce((SELECT coalesce(w.watched_through, j.updated_at - j.expect_success_within)
+            FROM job_configurations AS j LEFT JOIN job_watches AS w ON w.job_config_id = j.id
+            WHERE j.id = job AND j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL), 'infinity')
+        $$;
         """#
 
     static let m11LatenessDown = #"""
+        CREATE OR REPLACE FUNCTION ticks_seen_through(job int) RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT 'infinity'::timestamptz $$;
         DROP TABLE job_watches;
         DROP INDEX job_configurations_watched;
         """#

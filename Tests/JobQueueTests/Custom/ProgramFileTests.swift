@@ -112,4 +112,18 @@ import Testing
         chown(folder.path, 12_345, 0)
         #expect(refusal("report", in: folder.path).contains("belongs to user 12345"))
     }
+
+    @Test("paths are bytes: a combining mark behind a slash hides no folder, and a spelling that only looks alike is another one")
+    func bytes() throws {
+        let folder = try Folder()
+        folder.addFolder("\u{301}open", mode: 0o777)
+        try folder.add("\u{301}open/tool")
+        symlink("\u{301}open/tool", folder.path + "/tool")
+        #expect(refusal("tool", in: folder.path).contains("open may be written by its group"), "\(refusal("tool", in: folder.path))")
+        folder.addFolder("caf\u{E9}")
+        folder.addFolder("cafe\u{301}")
+        try folder.add("cafe\u{301}/tool")
+        symlink("../cafe\u{301}/tool", folder.path + "/caf\u{E9}/tool")
+        #expect(refusal("tool", in: folder.path + "/caf\u{E9}").contains("leads out of"))
+    }
 }
