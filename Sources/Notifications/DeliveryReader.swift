@@ -69,13 +69,13 @@ struct DeliveryReader: Sendable {
             if job.type == "SYNC_PRODUCTS" { clubToday = await self.clubToday(of: id) }
             parts = try await pool.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
         }
-        let more = failedChildren == 0 ? details["more"]?.intValue ?? 0 : 0
+        let more = failedChildren == 0 ? details["more"]?.count ?? 0 : 0
         return ExecutionFacts(
             job: job, id: id, status: row["status"], scheduledFor: try row.getIfPresent("scheduled_for"),
             wallTime: row["wall"].flatMap(WallTime.init), startedAt: try row.getIfPresent("started_at"),
             finishedAt: try row.getIfPresent("finished_at"), severity: metrics["severity"]?.stringValue, error: Self.reason(details),
             failedParts: parts, failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren,
-            partCount: counts.stores?.total ?? progress["total"]?.intValue, clubToday: clubToday, counts: counts)
+            partCount: counts.stores?.total ?? progress["total"]?.count, clubToday: clubToday, counts: counts)
     }
 
     /// Nil also when it cannot be read: a message without this line is better than none.
@@ -128,20 +128,29 @@ extension ExecutionCounts {
     /// What `metrics` counted (SPEC §2 Shapes).
     init(_ metrics: JSONValue) {
         self.init()
-        if let counted = metrics["stores"]?.objectValue {
+        if metrics["stores"]?.objectValue != nil {
+            let counted = { (key: String) in metrics["stores"]?[key]?.count ?? 0 }
             stores = Stores(
-                total: counted["total"]?.intValue ?? 0, succeeded: counted["succeeded"]?.intValue ?? 0,
-                skipped: counted["skipped"]?.intValue ?? 0, failed: counted["failed"]?.intValue ?? 0)
+                total: counted("total"), succeeded: counted("succeeded"), skipped: counted("skipped"), failed: counted("failed"))
         }
-        if let counted = metrics["products"]?.objectValue {
-            let rejected = counted["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.intValue ?? 0) } ?? 0
+        if metrics["products"]?.objectValue != nil {
+            let counted = { (key: String) in metrics["products"]?[key]?.count ?? 0 }
+            let rejected = metrics["products"]?["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.count ?? 0) } ?? 0
             products = Products(
-                fetched: counted["fetched"]?.intValue ?? 0, accepted: counted["accepted"]?.intValue ?? 0, rejected: rejected,
-                uploaded: counted["uploaded"]?.intValue ?? 0, verified: counted["verified"]?.intValue ?? 0)
+                fetched: counted("fetched"), accepted: counted("accepted"), rejected: rejected, uploaded: counted("uploaded"),
+                verified: counted("verified"))
         }
-        differences = metrics["differences"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        differences = metrics["differences"]?.objectValue?.compactMapValues(\.count) ?? [:]
         keptPartitions = metrics["skipped"]?.arrayValue?.count ?? 0
         isDryRun = metrics["dry_run"]?.boolValue ?? false
-        removed = metrics["removed"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        removed = metrics["removed"]?.objectValue?.compactMapValues(\.count) ?? [:]
+    }
+}
+
+extension JSONValue {
+    /// A count as some program wrote it, from none to a million millions: sums of such counts fit a number. Nil for what is no whole number.
+    fileprivate var count: Int? {
+        guard let number = doubleValue, number == number.rounded() else { return nil }
+        return Int(min(max(number, 0), 1e12))
     }
 }

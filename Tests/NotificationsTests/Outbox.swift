@@ -113,6 +113,14 @@ struct Outbox: DatabaseFixture {
         return (id, try await claim(worker).sorted { ($0.storeID ?? 0) < ($1.storeID ?? 0) })
     }
 
+    /// Changes an execution as no program does: the guards of its tables let the queue's own functions through.
+    func edit(_ table: String, _ change: String, _ execution: ExecutionID) async throws {
+        try await pool.transaction { transaction in
+            try await transaction.script("SET LOCAL session_replication_role = replica")
+            try await transaction.script("UPDATE \(table) SET \(change) WHERE id = '\(execution)'")
+        }
+    }
+
     static func error(_ code: String, _ message: String) -> String {
         JSONValue.object(["code": .string(code), "message": .string(message), "retryable": false]).text
     }
