@@ -32,7 +32,7 @@ struct DeliveryReader: Sendable {
         let groups = try rows.prefix(FoldedDeliveries.mostGroups).map { row in
             FoldedDeliveries.Group(jobName: row["job_name"], event: try Self.event(row), count: try row.get("count"))
         }
-        let span: Double = try rows.first?.get("span") ?? 0
+        let span: Double = try rows.first?.getIfPresent("span") ?? 0
         let folded = FoldedDeliveries(count: claimed.ids.count, groups: groups, span: .seconds(span), newest: delivery)
         return Reading(content: .folded(folded), reached: reached, now: now, told: claimed.failures)
     }

@@ -4,10 +4,10 @@ import Runtime
 /// The statements that send what stands in the outbox.
 enum DeliveryStatements {
     /// Active channels of these types that have something to send: how many of their messages are due and could go side by side (`most` at
-    /// most), and in how many seconds the next one will be.
+    /// most), and in how many seconds the next one will be, a day at most: one without an end leaves all others theirs.
     static func due(types: [String], most: Int) -> SQL {
         """
-        SELECT c.id, c.type, due.waiting, extract(epoch FROM soon.at - clock_timestamp())::float8 AS next_in
+        SELECT c.id, c.type, due.waiting, extract(epoch FROM least(soon.at, clock_timestamp() + interval '1 day') - clock_timestamp())::float8 AS next_in
         FROM notification_channels AS c CROSS JOIN LATERAL (
           SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
             AND d.next_attempt_at <= clock_timestamp() LIMIT \(most)) AS first) AS due
@@ -102,8 +102,9 @@ enum DeliveryStatements {
     static func groups(ids: [Int64]) -> SQL {
         """
         SELECT j.name AS job_name, d.event, count(*) AS count,
-          extract(epoch FROM max(max(raised_at(d))) OVER () - min(min(raised_at(d))) OVER ())::float8 AS span
-        FROM notification_deliveries AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id WHERE d.id = ANY (\(ids)::bigint[])
+          extract(epoch FROM max(max(d.raised)) OVER () - min(min(d.raised)) OVER ())::float8 AS span
+        FROM (SELECT f.*, CASE WHEN isfinite(raised_at(f)) THEN raised_at(f) END AS raised FROM notification_deliveries AS f
+          WHERE f.id = ANY (\(ids)::bigint[])) AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id
         GROUP BY j.name, d.event ORDER BY count(*) DESC, j.name, d.event
         """
     }

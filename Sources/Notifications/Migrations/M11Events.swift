@@ -106,7 +106,7 @@ extension Migration {
           ORDER BY e.id, c.channel_id
           ON CONFLICT (execution_id, channel_id, event) WHERE event <> 'LATE' DO UPDATE SET
             failures = excluded.failures, status = 'PENDING', sent_at = NULL, reached = '{}', claim = nextval('delivery_claim'),
-            edition = d.edition + (d.attempts > 0)::int,
+            edition = least(d.edition, 2147483646) + (d.attempts > 0)::int,
             raised_again_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.raised_again_at END,
             next_attempt_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.next_attempt_at END
           -- After a message "so far", whoever has it, only when more failed: to all, under another id, and the attempt under way is fenced off.

@@ -52,7 +52,9 @@ extension Migration {
               failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told, or that a message under way counts
               told int NOT NULL DEFAULT 0,          -- and that were told
               reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
-              claim bigint NOT NULL DEFAULT 0       -- fences the attempt under way
+              claim bigint NOT NULL DEFAULT 0,      -- fences the attempt under way
+              CONSTRAINT notification_deliveries_times_check CHECK (isfinite(due_at) AND isfinite(next_attempt_at) AND isfinite(created_at)
+                AND isfinite(raised_again_at))
             ) WITH (fillfactor = 85);
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';

@@ -44,7 +44,7 @@ extension Migration {
                 FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
                 ORDER BY d.next_attempt_at, d.id LIMIT 12) AS q
               WHERE moment + q.place * spacing > q.raised + interval '10 seconds') THEN
-            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, raised_at(first) + interval '10 seconds' - moment;
+            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, least(raised_at(first), moment) + interval '10 seconds' - moment;
             RETURN;
           END IF;
           RETURN QUERY
@@ -53,7 +53,7 @@ extension Migration {
             SELECT d.id FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
               AND d.reached = first.reached ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
           )
-          UPDATE notification_deliveries AS n SET attempts = n.attempts + 1, claim = t.claim, next_attempt_at = moment + hold
+          UPDATE notification_deliveries AS n SET attempts = least(n.attempts, 2147483646) + 1, claim = t.claim, next_attempt_at = moment + hold
           FROM c, t WHERE n.id = c.id RETURNING n.id, n.claim, n.attempts, n.failures, NULL::interval;
           IF FOUND AND (spacing > interval '0' OR per_minute IS NOT NULL) THEN
             UPDATE delivery_lanes AS k SET sent_at = (k.sent_at || moment)[cardinality(k.sent_at) + 2 - greatest(per_minute, 1):] WHERE k.lane = place;

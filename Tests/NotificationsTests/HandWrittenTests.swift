@@ -1,0 +1,66 @@
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Notifications
+
+/// Rows of the outbox that somebody wrote by hand.
+@Suite struct HandWrittenTests {
+    @Test(
+        "a row that cannot be told, or never, is refused",
+        arguments: [
+            ("event, next_attempt_at", "'FAILURE', 'infinity'"), ("event, created_at", "'FAILURE', 'infinity'"),
+            ("event, created_at", "'FAILURE', '-infinity'"), ("event, due_at", "'LATE', 'infinity'"),
+            ("event, raised_again_at", "'FAILURE', 'infinity'"),
+        ])
+    func refused(_ columns: String, _ values: String) async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob()
+            let (job1, job2) = columns.contains("job_config_id") ? ("", "") : ("job_config_id, ", "\(job), ")
+            await #expect(throws: PostgresError.self) {
+                try await outbox.run(
+                    "INSERT INTO notification_deliveries (channel_id, \(spliced(job1 + columns))) VALUES (\(channel), \(spliced(job2 + values)))")
+            }
+        }
+    }
+
+    @Test(
+        "a row whose times are without end, or whose counters can grow no more, keeps neither its own channel nor another from sending",
+        arguments: ["next_attempt_at = 'infinity'", "created_at = 'infinity'", "created_at = '-infinity'", "attempts = 2147483647"])
+    func endless(_ change: String) async throws {
+        try await Outbox.withDatabase { outbox in
+            let chat = try await outbox.addChannel("chat", .telegram, config: #"{"chat_id": "1"}"#)
+            try await outbox.addChannel("hook")
+            let job = try await outbox.addJob()
+            let worker = try await outbox.addWorker()
+            try await outbox.dropChecks()
+            let id = try await outbox.complete(job, as: "FAILED")
+            try await outbox.run(
+                "UPDATE notification_deliveries SET \(spliced(change)) WHERE channel_id = \(chat) AND execution_id = \(id)::uuid")
+            try await outbox.enqueue(job, count: 30)
+            try await outbox.finish(try await outbox.claim(worker), as: "FAILED", error: Outbox.error("X", "x"))
+            let loop = outbox.loop([.telegram: FakeTransport(folds: true, spacing: .seconds(1)), .webhook: FakeTransport()])
+            try await outbox.delivering(loop) {
+                try await eventually("all others are sent") {
+                    try await outbox.number(
+                        "SELECT count(*) FROM notification_deliveries WHERE status = 'SENT' AND execution_id <> \(id)::uuid") == 60
+                }
+            }
+        }
+    }
+}
+
+extension Outbox {
+    /// What the tables refuse may stand in a database that was repaired by hand.
+    func dropChecks() async throws {
+        try await run(
+            """
+            DO $$ DECLARE c name; BEGIN
+              FOR c IN SELECT conname FROM pg_constraint WHERE conrelid = 'notification_deliveries'::regclass AND contype = 'c' LOOP
+                EXECUTE format('ALTER TABLE notification_deliveries DROP CONSTRAINT %I', c);
+              END LOOP;
+            END $$
+            """)
+    }
+}
