@@ -69,13 +69,14 @@ struct ChannelSender: Sendable {
         return hasLeft ? .nothingDue : .attempted
     }
 
-    /// True: it was interrupted, and others take the deliveries when the hold is over.
-    private func attempt(_ claimed: ClaimedDeliveries, channel: OpenChannel?, unusable: DeliveryOutcome?, lane: SendingLane) async -> Bool {
+    /// True: it was interrupted, and others take the deliveries when the hold is over. A row that cannot be told fails alone.
+    private func attempt(_ all: ClaimedDeliveries, channel: OpenChannel?, unusable: DeliveryOutcome?, lane: SendingLane) async -> Bool {
+        var claimed = all
         var told = claimed.failures
         var outcome = unusable ?? .retry(reason: "it could not be made")
         if let channel {
             do {
-                guard let reading = try await DeliveryReader(pool: pool).read(claimed) else { return false }
+                guard let reading = try await read(&claimed, lane) else { return false }
                 told = reading.told
                 if told != claimed.failures { _ = try await pool.query(DeliveryStatements.counted(claimed, told: told)) }
                 outcome = await deliver(message(reading, claimed), through: channel)
@@ -91,6 +92,20 @@ struct ChannelSender: Sendable {
         }
         await settle(claimed, outcome, told: told, lane: lane)
         return false
+    }
+
+    /// What is left to be told, once the rows that cannot be are settled and taken away from `claimed`. Nil: nothing.
+    private func read(_ claimed: inout ClaimedDeliveries, _ lane: SendingLane) async throws -> DeliveryReader.Reading? {
+        while !claimed.ids.isEmpty {
+            do {
+                return try await DeliveryReader(pool: pool).read(claimed)
+            } catch let unreadable as UnreadableDelivery {
+                let failed = claimed.filter { $0 == unreadable.id }
+                await settle(failed, .refused(reason: unreadable.reason), told: failed.failures, lane: lane)
+                claimed = claimed.filter { $0 != unreadable.id }
+            }
+        }
+        return nil
     }
 
     private func message(_ reading: DeliveryReader.Reading, _ claimed: ClaimedDeliveries) -> NotificationMessage {

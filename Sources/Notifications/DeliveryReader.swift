@@ -17,10 +17,9 @@ struct DeliveryReader: Sendable {
         let told: [Int]
     }
 
-    /// Nil: the deliveries are gone.
+    /// Nil: the deliveries are gone. Throws `UnreadableDelivery` where it is one row's own fault that there is no message.
     func read(_ claimed: ClaimedDeliveries) async throws -> Reading? {
-        guard let newest = claimed.ids.last, let row = try await pool.query(DeliveryStatements.facts(id: newest)).first else { return nil }
-        let delivery = try await delivery(row)
+        guard let newest = claimed.ids.last, let (row, delivery) = try await facts(newest) else { return nil }
         let reached = Set(try row.get("reached", as: [String].self))
         let now: Date = try row.get("now")
         guard claimed.ids.count > 1 else {
@@ -35,6 +34,15 @@ struct DeliveryReader: Sendable {
         let span: Double = try rows.first?.getIfPresent("span") ?? 0
         let folded = FoldedDeliveries(count: claimed.ids.count, groups: groups, span: .seconds(span), newest: delivery)
         return Reading(content: .folded(folded), reached: reached, now: now, told: claimed.failures)
+    }
+
+    private func facts(_ id: Int64) async throws -> (PostgresRow, Delivery)? {
+        do {
+            guard let row = try await pool.query(DeliveryStatements.facts(id: id)).first else { return nil }
+            return (row, try await delivery(row))
+        } catch let error as PostgresError where error.kind == .decoding || error.kind == .invalidInput {
+            throw UnreadableDelivery(id: id, reason: "what it tells cannot be read: \(error.message)")
+        }
     }
 
     private func delivery(_ row: PostgresRow) async throws -> Delivery {
@@ -122,6 +130,12 @@ struct DeliveryReader: Sendable {
         guard let message = details["message"]?.stringValue else { return nil }
         return FailureReason(code: details["code"]?.stringValue ?? "", message: Masking.mask(text: message))
     }
+}
+
+/// A row whose values make no message, whoever tries and whenever.
+struct UnreadableDelivery: Error {
+    let id: Int64
+    let reason: String
 }
 
 extension ExecutionCounts {

@@ -62,7 +62,7 @@ enum DeliveryStatements {
           WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' ORDER BY k.store_id, k.id LIMIT \(limit)
         ),
         named AS (
-          SELECT (n.value ->> 'store_id')::int, n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
+          SELECT CASE WHEN n.value ->> 'store_id' ~ '^[0-9]{1,9}$' THEN (n.value ->> 'store_id')::int END, n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
           FROM job_executions AS e CROSS JOIN LATERAL jsonb_array_elements(
             CASE jsonb_typeof(e.error_details -> 'stores') WHEN 'array' THEN e.error_details -> 'stores' ELSE '[]' END) AS n
           WHERE e.id = \(execution)::uuid AND NOT EXISTS (SELECT FROM children)
@@ -218,4 +218,10 @@ struct ClaimedDeliveries: Sendable {
     let failures: [Int]
     /// The most attempts that one of them has had, this one included.
     let attempts: Int
+
+    /// Those of them that `isKept` says.
+    func filter(_ isKept: (Int64) -> Bool) -> ClaimedDeliveries {
+        let kept = ids.indices.filter { isKept(ids[$0]) }
+        return ClaimedDeliveries(claim: claim, ids: kept.map { ids[$0] }, failures: kept.map { failures[$0] }, attempts: attempts)
+    }
 }

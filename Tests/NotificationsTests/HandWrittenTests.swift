@@ -11,7 +11,8 @@ import Testing
         arguments: [
             ("event, next_attempt_at", "'FAILURE', 'infinity'"), ("event, created_at", "'FAILURE', 'infinity'"),
             ("event, created_at", "'FAILURE', '-infinity'"), ("event, due_at", "'LATE', 'infinity'"),
-            ("event, raised_again_at", "'FAILURE', 'infinity'"),
+            ("event, raised_again_at", "'FAILURE', 'infinity'"), ("event", "'LATE'"),
+            ("event, due_at, job_config_id", "'LATE', now(), NULL"),
         ])
     func refused(_ columns: String, _ values: String) async throws {
         try await Outbox.withDatabase { outbox in
@@ -20,7 +21,8 @@ import Testing
             let (job1, job2) = columns.contains("job_config_id") ? ("", "") : ("job_config_id, ", "\(job), ")
             await #expect(throws: PostgresError.self) {
                 try await outbox.run(
-                    "INSERT INTO notification_deliveries (channel_id, \(spliced(job1 + columns))) VALUES (\(channel), \(spliced(job2 + values)))")
+                    "INSERT INTO notification_deliveries (channel_id, \(spliced(job1 + columns))) VALUES (\(channel), \(spliced(job2 + values)))"
+                )
             }
         }
     }
@@ -47,6 +49,31 @@ import Testing
                         "SELECT count(*) FROM notification_deliveries WHERE status = 'SENT' AND execution_id <> \(id)::uuid") == 60
                 }
             }
+        }
+    }
+
+    @Test("what one row tells cannot be read: it alone ends FAILED with the reason, and those that were to be folded with it are sent")
+    func unreadable() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("chat", .telegram, config: #"{"chat_id": "1"}"#)
+            let job = try await outbox.addJob()
+            let worker = try await outbox.addWorker()
+            try await outbox.dropChecks()
+            try await outbox.enqueue(job, count: 3)
+            try await outbox.finish(try await outbox.claim(worker), as: "FAILED", error: Outbox.error("X", "x"))
+            try await outbox.run("UPDATE notification_deliveries SET event = 'START'")
+            for _ in 1...2 { try await outbox.run("INSERT INTO notification_deliveries (channel_id, event) VALUES (\(channel), 'LATE')") }
+            try await outbox.run("UPDATE notification_deliveries SET created_at = created_at - interval '1 minute'")
+            let transport = FakeTransport(folds: true)
+            _ = try await outbox.sender(channel, transport).turn()
+            #expect(transport.messages.count == 1 && transport.toldCount == 3)
+            let rows = try await outbox.texts(
+                "SELECT concat_ws(' ', event, status, last_error) FROM notification_deliveries ORDER BY id")
+            #expect(
+                rows == ["START SENT", "START SENT", "START SENT"]
+                    + Array(
+                        repeating: #"LATE FAILED what it tells cannot be read: column "due_at" is NULL where a value is expected"#, count: 2
+                    ))
         }
     }
 }

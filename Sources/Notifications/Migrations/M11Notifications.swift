@@ -54,7 +54,8 @@ extension Migration {
               reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
               claim bigint NOT NULL DEFAULT 0,      -- fences the attempt under way
               CONSTRAINT notification_deliveries_times_check CHECK (isfinite(due_at) AND isfinite(next_attempt_at) AND isfinite(created_at)
-                AND isfinite(raised_again_at))
+                AND isfinite(raised_again_at)),
+              CONSTRAINT notification_deliveries_late_check CHECK (event <> 'LATE' OR (due_at IS NOT NULL AND job_config_id IS NOT NULL))
             ) WITH (fillfactor = 85);
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';
