@@ -9,6 +9,8 @@ struct ChannelSender: Sendable {
     /// The wait after the first attempt that failed; doubled each time.
     private static let firstDelay: Duration = .seconds(5)
     private static let longestDelay: Duration = .seconds(15 * 60)
+    /// After so many failures in a row it was the channel that failed, not one message.
+    private static let outage = 2
     /// What a channel may ask us to wait.
     private static let longestPause: Duration = .seconds(24 * 3600)
     /// How long a process that has to leave tries to record what it sent.
@@ -196,8 +198,9 @@ struct ChannelSender: Sendable {
         func reasoned(_ reason: String) -> [String: String] { fields.merging(["reason": reason]) { $1 } }
         switch outcome {
         case .sent(let note):
-            _ = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
+            let rows = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
             logger.debug("a message was sent", fields)
+            if try rows.first?.get("failures") ?? 0 >= Self.outage { await worksAgain() }
         case .retry(let after, let reason, let reached):
             // A wait of nothing, or a date that has passed, asks for none.
             let pause = min(max(after ?? .zero, .zero), Self.longestPause)
@@ -215,6 +218,15 @@ struct ChannelSender: Sendable {
             let rows = try await pool.query(DeliveryStatements.switchOff(channel: channelID, reason: Self.stored(reason)))
             _ = try await pool.query(DeliveryStatements.refused(claimed, reason: Self.stored(reason)))
             if try rows.first?.get("is_first") ?? false { logger.error("a channel was switched off", reasoned(Self.stored(reason))) }
+        }
+    }
+
+    /// Nothing waits longer for a channel that works than it must; that one message was sent is known whatever becomes of this.
+    private func worksAgain() async {
+        do {
+            _ = try await pool.query(DeliveryStatements.worksAgain(channel: channelID))
+        } catch {
+            logger.warning("what waits for a channel that works again is sent later", ["channel": "\(channelID)", "error": "\(error)"])
         }
     }
 

@@ -10,7 +10,8 @@ enum DeliveryStatements {
         SELECT c.id, c.type, due.waiting, extract(epoch FROM least(soon.at, clock_timestamp() + interval '1 day') - clock_timestamp())::float8 AS next_in
         FROM notification_channels AS c CROSS JOIN LATERAL (
           SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
-            AND d.next_attempt_at <= clock_timestamp() LIMIT \(most)) AS first) AS due
+            AND d.next_attempt_at <= clock_timestamp() AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, clock_timestamp()))
+            LIMIT \(most)) AS first) AS due
         CROSS JOIN LATERAL (SELECT min(d.next_attempt_at) AS at FROM notification_deliveries AS d
           WHERE d.channel_id = c.id AND d.status = 'PENDING' AND d.next_attempt_at > clock_timestamp()) AS soon
         WHERE c.active AND c.deleted_at IS NULL AND c.type = ANY (\(types)::text[]) AND (due.waiting > 0 OR soon.at IS NOT NULL) ORDER BY c.id
@@ -127,15 +128,26 @@ enum DeliveryStatements {
         """
     }
 
-    /// `told`: how many failed parts the message counted, for each delivery.
+    /// `told`: how many failed parts the message counted, for each delivery. Gives how often the lane had failed in a row until then.
     static func sent(_ claimed: ClaimedDeliveries, told: [Int], note: String?, lane: String) -> SQL {
         """
         WITH \(held(claimed)),
         t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told)),
+        b AS MATERIALIZED (SELECT failures FROM delivery_lanes WHERE lane = \(lane)),
         l AS (UPDATE delivery_lanes SET failures = 0 WHERE lane = \(lane) AND failures > 0)
         UPDATE notification_deliveries AS n SET told = greatest(n.told, t.told), last_error = \(orNull: note)::text, reached = '{}',
           status = 'SENT', sent_at = clock_timestamp()
-        FROM h, t WHERE n.id = h.id AND t.id = h.id
+        FROM h, t WHERE n.id = h.id AND t.id = h.id RETURNING coalesce((SELECT b.failures FROM b), 0) AS failures
+        """
+    }
+
+    /// A channel works again: what waits for its next attempt is due, in the order in which it was raised. Attempts under way have a claim.
+    static func worksAgain(channel: Int) -> SQL {
+        """
+        UPDATE notification_deliveries AS n SET next_attempt_at = raised_at(n) FROM (
+          SELECT id FROM notification_deliveries WHERE channel_id = \(channel) AND status = 'PENDING' AND claim = 0 AND attempts > 0
+            AND next_attempt_at > clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED) AS w
+        WHERE n.id = w.id
         """
     }
 
@@ -153,7 +165,7 @@ enum DeliveryStatements {
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )
-        UPDATE notification_deliveries AS n SET last_error = \(reason),
+        UPDATE notification_deliveries AS n SET last_error = \(reason), claim = 0,
           reached = ARRAY(SELECT DISTINCT r.name FROM unnest(n.reached || \(reached)::text[]) AS r(name) ORDER BY r.name),
           status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
           next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))

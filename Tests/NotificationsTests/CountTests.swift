@@ -26,7 +26,8 @@ import Testing
                 _ = try await outbox.sender(channel, transport).turn()
                 let id = try await outbox.complete(job, as: "FAILED", metrics: metrics)
                 try await outbox.edit(
-                    "job_finished", "error_details = '{\"code\": \"X\", \"message\": \"x\", \"stores\": [{\"store_id\": 1}], \"more\": \(most)}'", id)
+                    "job_finished",
+                    "error_details = '{\"code\": \"X\", \"message\": \"x\", \"stores\": [{\"store_id\": 1}], \"more\": \(most)}'", id)
                 _ = try await outbox.sender(channel, transport).turn()
             }
             #expect(transport.messages.count == 6)

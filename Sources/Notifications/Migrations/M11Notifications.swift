@@ -52,7 +52,7 @@ extension Migration {
               failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told, or that a message under way counts
               told int NOT NULL DEFAULT 0,          -- and that were told
               reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
-              claim bigint NOT NULL DEFAULT 0,      -- fences the attempt under way
+              claim bigint NOT NULL DEFAULT 0,      -- fences the attempt under way; 0: there is none
               CONSTRAINT notification_deliveries_times_check CHECK (isfinite(due_at) AND isfinite(next_attempt_at) AND isfinite(created_at)
                 AND isfinite(raised_again_at)),
               CONSTRAINT notification_deliveries_late_check CHECK (event <> 'LATE' OR (due_at IS NOT NULL AND job_config_id IS NOT NULL))
