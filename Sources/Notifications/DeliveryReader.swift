@@ -19,7 +19,10 @@ struct DeliveryReader: Sendable {
 
     /// Nil: the deliveries are gone. Throws `UnreadableDelivery` where it is one row's own fault that there is no message.
     func read(_ claimed: ClaimedDeliveries) async throws -> Reading? {
-        guard let newest = claimed.ids.last, let (row, delivery) = try await facts(newest) else { return nil }
+        let newest: Int64? =
+            claimed.ids.count > 1
+            ? try await pool.query(DeliveryStatements.newest(of: claimed.ids)).first?.get("id") : claimed.ids.first
+        guard let newest, let (row, delivery) = try await facts(newest) else { return nil }
         let reached = Set(try row.get("reached", as: [String].self))
         let now: Date = try row.get("now")
         guard claimed.ids.count > 1 else {

@@ -99,14 +99,25 @@ enum DeliveryStatements {
         """
     }
 
-    /// Deliveries of one message by job and event, the most frequent first, with what is the same for all of them.
+    /// What an operator has to see first comes first.
+    private static let weight: SQL = "array_position(ARRAY['FAILURE', 'LATE', 'WARNING', 'RECOVERY', 'SUCCESS', 'START'], d.event)"
+
+    /// Of deliveries of one message the newest of the weightiest event.
+    static func newest(of ids: [Int64]) -> SQL {
+        """
+        SELECT d.id FROM notification_deliveries AS d WHERE d.id = ANY (\(ids)::bigint[])
+        ORDER BY \(weight), raised_at(d) DESC, d.id DESC LIMIT 1
+        """
+    }
+
+    /// Deliveries of one message by job and event, the weightiest event first, then the most frequent, with what is the same for all of them.
     static func groups(ids: [Int64]) -> SQL {
         """
         SELECT j.name AS job_name, d.event, count(*) AS count,
           extract(epoch FROM max(max(d.raised)) OVER () - min(min(d.raised)) OVER ())::float8 AS span
         FROM (SELECT f.*, CASE WHEN isfinite(raised_at(f)) THEN raised_at(f) END AS raised FROM notification_deliveries AS f
           WHERE f.id = ANY (\(ids)::bigint[])) AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id
-        GROUP BY j.name, d.event ORDER BY count(*) DESC, j.name, d.event
+        GROUP BY j.name, d.event ORDER BY \(weight), count(*) DESC, j.name
         """
     }
 
