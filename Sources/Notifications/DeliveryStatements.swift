@@ -39,18 +39,19 @@ enum DeliveryStatements {
     /// What a delivery tells, as it stands now.
     static func facts(id: Int64) -> SQL {
         """
-        SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, d.job_config_id, d.reached, raised_at(d) AS occurred_at,
-          clock_timestamp() AS now, coalesce(j.name, '#' || d.job_config_id) AS job_name, j.job_type, j.problem, d.due_at,
+        SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, coalesce(e.job_config_id, d.job_config_id) AS job_config_id,
+          d.reached, raised_at(d) AS occurred_at, clock_timestamp() AS now, coalesce(j.name, '#' || coalesce(e.job_config_id, d.job_config_id)) AS job_name, j.job_type, j.problem, d.due_at,
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
           to_char(d.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS due_wall,
           to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.status, e.scheduled_for, e.started_at, e.finished_at, e.metrics, e.error_details,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
           (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
-        FROM notification_deliveries AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id
+        FROM notification_deliveries AS d
         LEFT JOIN notification_channels AS a ON a.id = d.about_channel_id
         LEFT JOIN schedule_ticks AS t ON d.event = 'LATE' AND t.job_config_id = d.job_config_id AND t.due_at = d.due_at
         LEFT JOIN LATERAL (SELECT x.* FROM job_executions AS x WHERE x.id = coalesce(d.execution_id, t.execution_id)) AS e ON true
+        LEFT JOIN job_configurations AS j ON j.id = coalesce(e.job_config_id, d.job_config_id)
         WHERE d.id = \(id)
         """
     }
@@ -63,7 +64,8 @@ enum DeliveryStatements {
           WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' ORDER BY k.store_id, k.id LIMIT \(limit)
         ),
         named AS (
-          SELECT CASE WHEN n.value ->> 'store_id' ~ '^[0-9]{1,9}$' THEN (n.value ->> 'store_id')::int END, n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
+          SELECT CASE WHEN n.value ->> 'store_id' ~ '^[0-9]{1,9}$' THEN (n.value ->> 'store_id')::int END,
+            n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
           FROM job_executions AS e CROSS JOIN LATERAL jsonb_array_elements(
             CASE jsonb_typeof(e.error_details -> 'stores') WHEN 'array' THEN e.error_details -> 'stores' ELSE '[]' END) AS n
           WHERE e.id = \(execution)::uuid AND NOT EXISTS (SELECT FROM children)
@@ -116,7 +118,10 @@ enum DeliveryStatements {
         SELECT j.name AS job_name, d.event, count(*) AS count,
           extract(epoch FROM max(max(d.raised)) OVER () - min(min(d.raised)) OVER ())::float8 AS span
         FROM (SELECT f.*, CASE WHEN isfinite(raised_at(f)) THEN raised_at(f) END AS raised FROM notification_deliveries AS f
-          WHERE f.id = ANY (\(ids)::bigint[])) AS d LEFT JOIN job_configurations AS j ON j.id = d.job_config_id
+          WHERE f.id = ANY (\(ids)::bigint[])) AS d
+        -- A row that somebody wrote by hand need not name its job.
+        LEFT JOIN LATERAL (SELECT x.job_config_id FROM job_executions AS x WHERE d.job_config_id IS NULL AND x.id = d.execution_id) AS e ON true
+        LEFT JOIN job_configurations AS j ON j.id = coalesce(d.job_config_id, e.job_config_id)
         GROUP BY j.name, d.event ORDER BY \(weight), count(*) DESC, j.name
         """
     }

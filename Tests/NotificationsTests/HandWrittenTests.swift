@@ -76,6 +76,30 @@ import Testing
                     ))
         }
     }
+
+    @Test("a message written again by hand, with channel, execution and event alone, names its job, also in a folded one")
+    func resent() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("chat", .telegram, config: #"{"chat_id": "1"}"#)
+            let job = try await outbox.addJob("nightly")
+            let id = try await outbox.complete(job, as: "FAILED")
+            try await outbox.run("DELETE FROM notification_deliveries")
+            try await outbox.run(
+                "INSERT INTO notification_deliveries (channel_id, execution_id, event) VALUES (\(channel), \(id)::uuid, 'FAILURE')")
+            let transport = FakeTransport(folds: true)
+            let sender = outbox.sender(channel, transport)
+            _ = try await sender.turn()
+            #expect(transport.messages.map(\.subject) == ["nightly falhou"])
+            try await outbox.run("UPDATE notification_deliveries SET status = 'PENDING', created_at = created_at - interval '1 minute'")
+            try await outbox.run(
+                "INSERT INTO notification_deliveries (channel_id, execution_id, event) VALUES (\(channel), \(id)::uuid, 'START')")
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp()")
+            _ = try await sender.turn()
+            guard case .folded(let folded)? = transport.messages.last?.content else { throw Unexpected("it is not folded") }
+            #expect(folded.groups.map(\.jobName) == ["nightly", "nightly"])
+        }
+    }
 }
 
 extension Outbox {
