@@ -78,9 +78,11 @@ struct ChannelSender: Sendable {
         var outcome = unusable ?? .retry(reason: "it could not be made")
         if let channel {
             do {
-                guard let reading = try await read(&claimed, lane) else { return false }
+                guard var reading = try await read(&claimed, lane) else { return false }
                 told = reading.told
-                if told != claimed.failures { _ = try await pool.query(DeliveryStatements.counted(claimed, told: told)) }
+                if told != claimed.failures, let row = try await pool.query(DeliveryStatements.counted(claimed, told: told)).first {
+                    reading = try reading.renewed(by: row)
+                }
                 outcome = await deliver(message(reading, claimed), through: channel)
             } catch {
                 guard !Task.isCancelled else { return true }

@@ -15,6 +15,14 @@ struct DeliveryReader: Sendable {
         let now: Date
         /// How many failed parts the message counts, for each delivery.
         let told: [Int]
+
+        /// The same as the delivery's row has it now, by `DeliveryStatements.counted`.
+        func renewed(by row: PostgresRow) throws -> Reading {
+            guard case .single(let old) = content else { return self }
+            let delivery = Delivery(
+                id: old.id, edition: try row.get("edition"), event: old.event, subject: old.subject, occurredAt: old.occurredAt)
+            return Reading(content: .single(delivery), reached: Set(try row.get("reached", as: [String].self)), now: now, told: told)
+        }
     }
 
     /// Nil: the deliveries are gone. Throws `UnreadableDelivery` where it is one row's own fault that there is no message.

@@ -40,7 +40,8 @@ enum DeliveryStatements {
     static func facts(id: Int64) -> SQL {
         """
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, coalesce(e.job_config_id, d.job_config_id) AS job_config_id,
-          d.reached, raised_at(d) AS occurred_at, clock_timestamp() AS now, coalesce(j.name, '#' || coalesce(e.job_config_id, d.job_config_id)) AS job_name, j.job_type, j.problem, d.due_at,
+          d.reached, raised_at(d) AS occurred_at, clock_timestamp() AS now,
+          coalesce(j.name, '#' || coalesce(e.job_config_id, d.job_config_id)) AS job_name, j.job_type, j.problem, d.due_at,
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
           to_char(d.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS due_wall,
           to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
@@ -135,12 +136,16 @@ enum DeliveryStatements {
         """
     }
 
-    /// What each delivery's message is about to count, where that is more than was to be told: an end that counts no more adds nothing.
+    /// What each delivery's message is about to count, where that is more than was to be told: an end that counts no more adds nothing. Who
+    /// may have it from an attempt before, with another count, gets it under another id; gives the deliveries' editions.
     static func counted(_ claimed: ClaimedDeliveries, told: [Int]) -> SQL {
         """
         WITH \(held(claimed)),
         t AS (SELECT * FROM unnest(\(claimed.ids)::bigint[], \(told)::int[]) AS t(id, told))
-        UPDATE notification_deliveries AS n SET failures = greatest(n.failures, t.told) FROM h, t WHERE n.id = h.id AND t.id = h.id
+        UPDATE notification_deliveries AS n SET failures = greatest(n.failures, t.told),
+          edition = least(n.edition, 2147483646) + (n.attempts > 1 AND t.told > n.failures)::int,
+          reached = CASE WHEN n.attempts > 1 AND t.told > n.failures THEN '{}' ELSE n.reached END
+        FROM h, t WHERE n.id = h.id AND t.id = h.id RETURNING n.id, n.edition, n.reached
         """
     }
 
