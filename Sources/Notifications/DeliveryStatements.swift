@@ -225,11 +225,11 @@ enum DeliveryStatements {
 
     static let giveUp: SQL = "SELECT give_up_deliveries() AS given_up"
 
-    /// Of a job that goes on failing the newest failure is enough to know its recovery by.
+    /// Of a job that goes on failing the newest failure of a whole run, and what failed since, is enough to know its recovery by.
     static let forgetFailures: SQL = """
         DELETE FROM job_failures WHERE execution_id IN (
           SELECT f.execution_id FROM job_failures AS f
-          WHERE EXISTS (SELECT FROM job_failures AS n WHERE n.job_config_id = f.job_config_id AND n.execution_id > f.execution_id)
+          WHERE EXISTS (SELECT FROM job_failures AS n WHERE n.job_config_id = f.job_config_id AND n.execution_id > f.execution_id AND n.is_whole)
              OR NOT EXISTS (SELECT FROM job_configurations AS j WHERE j.id = f.job_config_id)
           LIMIT 50000 FOR UPDATE SKIP LOCKED)
         """

@@ -105,8 +105,10 @@ struct Outbox: DatabaseFixture {
     }
 
     /// A parent that waits for one child for each store; gives its id and the children's runs in order of stores.
-    func fanOut(_ job: Int, stores: [Int], worker: String) async throws -> (parent: ExecutionID, children: [ClaimedRun]) {
-        let id = try await enqueue(job)[0]
+    func fanOut(
+        _ job: Int, stores: [Int], worker: String, params: String = "{}"
+    ) async throws -> (parent: ExecutionID, children: [ClaimedRun]) {
+        let id = try await enqueue(job, params: params)[0]
         let parent = try #require(try await claim(worker).first { $0.id == id })
         let children = stores.map { PlannedChild(params: [:], storeID: $0, registration: "reg-\($0)") }
         #expect(try await text(QueueStatements.fanOut(parent, children: children, unit: "stores")) == "t")

@@ -78,8 +78,8 @@ extension Migration {
               paused_until timestamptz,
               failures int NOT NULL DEFAULT 0
             ) WITH (fillfactor = 50);
-            """# + "\n" + m11Channels + "\n" + m11Events + "\n" + m11Sending + "\n" + m11Lateness,
-        down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + m11ChannelsDown + "\n" + #"""
+            """# + "\n" + m11Channels + "\n" + m11Recovery + "\n" + m11Events + "\n" + m11Sending + "\n" + m11Lateness,
+        down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + m11RecoveryDown + "\n" + m11ChannelsDown + "\n" + #"""
             DROP TABLE delivery_lanes, notification_deliveries, job_notifications, notification_channels;
             DROP SEQUENCE delivery_claim;
             DROP FUNCTION wake_outbox;
