@@ -128,4 +128,33 @@ import Testing
             #expect(try await recoveries(outbox) == 2)
         }
     }
+
+    @Test("a run that failed so far and was cancelled then is a failure that the next success ends, and its message says both")
+    func cancelled() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("sync")
+            let worker = try await outbox.addWorker()
+            let (parent, children) = try await outbox.fanOut(job, stores: [1, 2, 3], worker: worker)
+            try await outbox.finish([children[0]], as: "FAILED", error: Self.failure)
+            #expect(try await outbox.texts("SELECT execution_id FROM job_failures") == [parent])
+            #expect(try await outbox.text("SELECT cancel_execution(\(parent)::uuid)") == "t")
+            let transport = FakeTransport()
+            let sender = outbox.sender(channel, transport)
+            _ = try await sender.turn()
+            #expect(transport.messages.map(\.subject) == ["sync falhou em 1 de 3 lojas e depois foi cancelado"])
+            try await outbox.complete(job)
+            _ = try await sender.turn()
+            #expect(transport.messages.map(\.subject).last == "sync voltou a funcionar")
+        }
+    }
+
+    @Test("a run that failed so far is noted once, also when it ends FAILED")
+    func notedOnce() async throws {
+        try await Outbox.withDatabase { outbox in
+            let job = try await outbox.addJob()
+            let parent = try await sync(outbox, job, [1, 2], failing: [1, 2])
+            #expect(try await outbox.texts("SELECT execution_id FROM job_failures") == [parent])
+        }
+    }
 }

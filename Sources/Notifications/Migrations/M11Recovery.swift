@@ -3,8 +3,9 @@ import JobQueue
 /// When a job has failed, and which success ends that.
 extension Migration {
     static let m11Recovery = #"""
-        -- Failed top-level executions since their job last succeeded: the next success is a recovery. Rows are only inserted and deleted, never
-        -- waited for by who holds what others need, so that the ends of executions cannot meet in a deadlock here.
+        -- Top-level executions that failed, at least so far, since their job last succeeded: the next success is a recovery. Rows are only
+        -- inserted and deleted, and only siblings, who hold their parent, insert the same one: the ends of executions cannot meet in a deadlock
+        -- here.
         CREATE TABLE job_failures (
           execution_id uuid PRIMARY KEY,
           job_config_id int NOT NULL,
@@ -22,13 +23,20 @@ extension Migration {
           SELECT store IS NULL AND (job_type NOT IN ('SYNC_PRODUCTS', 'COMPARE_DATA') OR coalesce(params -> 'store_ids', 'null') IN ('[]', 'null'))
         $$;
 
-        -- Remembers what failed; dry runs say nothing of their job.
+        -- Remembers what failed, and what a child has failed of that still runs: that it is cancelled then mends nothing. Dry runs say nothing of
+        -- their job.
         CREATE FUNCTION note_failures(remarkable uuid[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
           INSERT INTO job_failures (execution_id, job_config_id, is_whole)
           SELECT e.id, e.job_config_id, ran_whole(j.job_type, e.store_id, e.params)
-          FROM job_finished AS e JOIN job_configurations AS j ON j.id = e.job_config_id
-          WHERE e.id = ANY (remarkable) AND e.parent_id IS NULL AND e.status = 'FAILED' AND NOT ran_dry(j.job_type, e.params, j.config)
+          FROM (
+            SELECT f.id, f.job_config_id, f.store_id, f.params FROM job_finished AS f
+            WHERE f.id = ANY (remarkable) AND f.parent_id IS NULL AND f.status = 'FAILED'
+            UNION ALL
+            SELECT p.id, p.job_config_id, p.store_id, p.params FROM job_live AS p WHERE p.id IN (
+              SELECT k.parent_id FROM job_finished AS k WHERE k.id = ANY (remarkable) AND k.parent_id IS NOT NULL AND k.status = 'FAILED')
+          ) AS e JOIN job_configurations AS j ON j.id = e.job_config_id
+          WHERE NOT ran_dry(j.job_type, e.params, j.config)
           ORDER BY e.id ON CONFLICT DO NOTHING;
         END $$;
 
