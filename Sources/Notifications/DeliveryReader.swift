@@ -94,7 +94,8 @@ struct DeliveryReader: Sendable {
             wallTime: row["wall"].flatMap(WallTime.init), startedAt: try row.getIfPresent("started_at"),
             finishedAt: try row.getIfPresent("finished_at"), severity: metrics["severity"]?.stringValue, error: Self.reason(details),
             failedParts: parts, failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren,
-            partCount: counts.stores?.total ?? progress["total"]?.count, clubToday: clubToday, counts: counts)
+            partCount: counts.stores?.total ?? progress["total"]?.count, clubToday: clubToday, counts: counts,
+            isDryRun: try row.getIfPresent("is_dry_run") ?? false)
     }
 
     /// Nil also when it cannot be read: a message without this line is better than none.

@@ -64,6 +64,20 @@ import Testing
         }
     }
 
+    @Test("the message of a dry run says that it is one")
+    func headline() async throws {
+        try await Outbox.withDatabase { outbox in
+            let job = try await addSync(outbox)
+            let channel = try await outbox.number("SELECT id FROM notification_channels")
+            try await sync(outbox, job, [1, 2], failing: [1], params: #"{"dry_run": true}"#)
+            try await sync(outbox, job, [1, 2], failing: [2])
+            let transport = FakeTransport()
+            for _ in 1...2 { _ = try await outbox.sender(channel, transport).turn() }
+            #expect(transport.messages.map(\.subject) == ["sync falhou em 1 de 2 lojas (dry_run)", "sync falhou em 1 de 2 lojas"])
+            #expect(transport.messages.first?.text.plain.hasPrefix("❌ sync falhou em 1 de 2 lojas (dry_run)\n") == true)
+        }
+    }
+
     @Test("any value may stand for dry_run in a custom job's params: it says nothing here")
     func customParams() async throws {
         try await Outbox.withDatabase { outbox in
