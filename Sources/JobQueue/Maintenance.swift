@@ -98,13 +98,13 @@ package struct Maintenance: Sendable {
         ])
     }
 
-    /// What cannot be done says so and leaves the rest to be done.
+    /// What cannot be done says so and leaves the rest to be done; a process that leaves begins no more of it.
     private func inTurn(_ statements: [SQL]) async throws {
         for statement in statements {
             do throws(PostgresError) {
                 _ = try await pool.query(statement)
             } catch {
-                if error.isWorthReconnecting { throw error }
+                if error.isWorthReconnecting || Task.isCancelled { throw error }
                 logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
             }
         }

@@ -22,15 +22,16 @@ package struct HTTPResponse: Sendable {
 package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong.
     package enum Kind: String, Sendable {
-        /// The request itself cannot be sent: a bad URL, a header with a line break, a certificate file that cannot be read.
+        /// The request itself cannot be sent: a bad URL, a header with a line break.
         case invalidRequest
         case resolve
         case connect
         /// The host has no address outside of private networks, and the request avoids those.
         case privateNetwork
+        /// No session whose peer is known to be the right one, also because the file of authorities cannot be read here.
         case tls
         case timeout
-        /// The connection broke before the answer was whole.
+        /// The connection broke, or memory ran out, before the answer was whole.
         case reset
         case bodyTooLarge
         /// The peer does not speak HTTP, or the body's encoding is broken.

@@ -43,7 +43,7 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
             return nil
         }
         guard let easy = curl_easy_init() else {
-            fail(.invalidRequest, "libcurl has no memory.")
+            fail(.reset, "libcurl has no memory.")
             return nil
         }
         self.easy = easy
@@ -197,14 +197,17 @@ extension HTTPFailure.Kind {
     /// Sorts libcurl's results; what is not named here is an answer that makes no sense.
     fileprivate init(_ result: CURLcode) {
         switch result {
-        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_SSL_CACERT_BADFILE, CURLE_OUT_OF_MEMORY,
-            CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ENGINE_INITFAILED:
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT, CURLE_BAD_FUNCTION_ARGUMENT, CURLE_SSL_CIPHER, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_ENGINE_INITFAILED:
             self = .invalidRequest
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .resolve
         case CURLE_COULDNT_CONNECT, CURLE_PROXY: self = .connect
-        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS: self = .tls
+        // A file that is missing here may stand on another machine, or come back.
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS,
+            CURLE_SSL_CACERT_BADFILE:
+            self = .tls
         case CURLE_OPERATION_TIMEDOUT: self = .timeout
-        case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE: self = .reset
+        case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_OUT_OF_MEMORY: self = .reset
         case CURLE_FILESIZE_EXCEEDED: self = .bodyTooLarge
         case CURLE_ABORTED_BY_CALLBACK: self = .cancelled
         default: self = .malformed

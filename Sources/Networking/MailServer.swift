@@ -40,11 +40,11 @@ package struct MailServer: Sendable, Hashable {
 package struct MailFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// What follows from it.
     package enum Kind: String, Sendable {
-        /// The mail or the server's description cannot be used: an address, a header, a URL, a certificate file.
+        /// The mail or the server's description cannot be used: an address, a header, a URL.
         case invalid
         /// No conversation came about, or it broke off before the mail was handed over; it was not sent.
         case unreachable
-        /// TLS is required and the server does not offer it, or its certificate is not trusted; nothing was sent.
+        /// TLS is required and the server does not offer it, or its certificate is not trusted, or there is no file to trust it by; nothing was sent.
         case insecure
         /// The server says "not now" (4xx); it was not sent.
         case deferred

@@ -9,6 +9,8 @@ struct ChannelSender: Sendable {
     /// The wait after the first attempt that failed; doubled each time.
     private static let firstDelay: Duration = .seconds(5)
     private static let longestDelay: Duration = .seconds(15 * 60)
+    /// After so many failures in a row it was the channel that failed, not one message.
+    private static let outage = 2
     /// What a channel may ask us to wait.
     private static let longestPause: Duration = .seconds(24 * 3600)
     /// How long a process that has to leave tries to record what it sent.
@@ -69,15 +71,18 @@ struct ChannelSender: Sendable {
         return hasLeft ? .nothingDue : .attempted
     }
 
-    /// True: it was interrupted, and others take the deliveries when the hold is over.
-    private func attempt(_ claimed: ClaimedDeliveries, channel: OpenChannel?, unusable: DeliveryOutcome?, lane: SendingLane) async -> Bool {
+    /// True: it was interrupted, and others take the deliveries when the hold is over. A row that cannot be told fails alone.
+    private func attempt(_ all: ClaimedDeliveries, channel: OpenChannel?, unusable: DeliveryOutcome?, lane: SendingLane) async -> Bool {
+        var claimed = all
         var told = claimed.failures
         var outcome = unusable ?? .retry(reason: "it could not be made")
         if let channel {
             do {
-                guard let reading = try await DeliveryReader(pool: pool).read(claimed) else { return false }
+                guard var reading = try await read(&claimed, lane) else { return false }
                 told = reading.told
-                if told != claimed.failures { _ = try await pool.query(DeliveryStatements.counted(claimed, told: told)) }
+                if told != claimed.failures, let row = try await pool.query(DeliveryStatements.counted(claimed, told: told)).first {
+                    reading = try reading.renewed(by: row)
+                }
                 outcome = await deliver(message(reading, claimed), through: channel)
             } catch {
                 guard !Task.isCancelled else { return true }
@@ -91,6 +96,20 @@ struct ChannelSender: Sendable {
         }
         await settle(claimed, outcome, told: told, lane: lane)
         return false
+    }
+
+    /// What is left to be told, once the rows that cannot be are settled and taken away from `claimed`. Nil: nothing.
+    private func read(_ claimed: inout ClaimedDeliveries, _ lane: SendingLane) async throws -> DeliveryReader.Reading? {
+        while !claimed.ids.isEmpty {
+            do {
+                return try await DeliveryReader(pool: pool).read(claimed)
+            } catch let unreadable as UnreadableDelivery {
+                let failed = claimed.filter { $0 == unreadable.id }
+                await settle(failed, .refused(reason: unreadable.reason), told: failed.failures, lane: lane)
+                claimed = claimed.filter { $0 != unreadable.id }
+            }
+        }
+        return nil
     }
 
     private func message(_ reading: DeliveryReader.Reading, _ claimed: ClaimedDeliveries) -> NotificationMessage {
@@ -181,8 +200,9 @@ struct ChannelSender: Sendable {
         func reasoned(_ reason: String) -> [String: String] { fields.merging(["reason": reason]) { $1 } }
         switch outcome {
         case .sent(let note):
-            _ = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
+            let rows = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
             logger.debug("a message was sent", fields)
+            if try rows.first?.get("failures") ?? 0 >= Self.outage { await worksAgain() }
         case .retry(let after, let reason, let reached):
             // A wait of nothing, or a date that has passed, asks for none.
             let pause = min(max(after ?? .zero, .zero), Self.longestPause)
@@ -200,6 +220,15 @@ struct ChannelSender: Sendable {
             let rows = try await pool.query(DeliveryStatements.switchOff(channel: channelID, reason: Self.stored(reason)))
             _ = try await pool.query(DeliveryStatements.refused(claimed, reason: Self.stored(reason)))
             if try rows.first?.get("is_first") ?? false { logger.error("a channel was switched off", reasoned(Self.stored(reason))) }
+        }
+    }
+
+    /// Nothing waits longer for a channel that works than it must; that one message was sent is known whatever becomes of this.
+    private func worksAgain() async {
+        do {
+            _ = try await pool.query(DeliveryStatements.worksAgain(channel: channelID))
+        } catch {
+            logger.warning("what waits for a channel that works again is sent later", ["channel": "\(channelID)", "error": "\(error)"])
         }
     }
 

@@ -15,12 +15,22 @@ struct DeliveryReader: Sendable {
         let now: Date
         /// How many failed parts the message counts, for each delivery.
         let told: [Int]
+
+        /// The same as the delivery's row has it now, by `DeliveryStatements.counted`.
+        func renewed(by row: PostgresRow) throws -> Reading {
+            guard case .single(let old) = content else { return self }
+            let delivery = Delivery(
+                id: old.id, edition: try row.get("edition"), event: old.event, subject: old.subject, occurredAt: old.occurredAt)
+            return Reading(content: .single(delivery), reached: Set(try row.get("reached", as: [String].self)), now: now, told: told)
+        }
     }
 
-    /// Nil: the deliveries are gone.
+    /// Nil: the deliveries are gone. Throws `UnreadableDelivery` where it is one row's own fault that there is no message.
     func read(_ claimed: ClaimedDeliveries) async throws -> Reading? {
-        guard let newest = claimed.ids.last, let row = try await pool.query(DeliveryStatements.facts(id: newest)).first else { return nil }
-        let delivery = try await delivery(row)
+        let newest: Int64? =
+            claimed.ids.count > 1
+            ? try await pool.query(DeliveryStatements.newest(of: claimed.ids)).first?.get("id") : claimed.ids.first
+        guard let newest, let (row, delivery) = try await facts(newest) else { return nil }
         let reached = Set(try row.get("reached", as: [String].self))
         let now: Date = try row.get("now")
         guard claimed.ids.count > 1 else {
@@ -32,9 +42,18 @@ struct DeliveryReader: Sendable {
         let groups = try rows.prefix(FoldedDeliveries.mostGroups).map { row in
             FoldedDeliveries.Group(jobName: row["job_name"], event: try Self.event(row), count: try row.get("count"))
         }
-        let span: Double = try rows.first?.get("span") ?? 0
+        let span: Double = try rows.first?.getIfPresent("span") ?? 0
         let folded = FoldedDeliveries(count: claimed.ids.count, groups: groups, span: .seconds(span), newest: delivery)
         return Reading(content: .folded(folded), reached: reached, now: now, told: claimed.failures)
+    }
+
+    private func facts(_ id: Int64) async throws -> (PostgresRow, Delivery)? {
+        do {
+            guard let row = try await pool.query(DeliveryStatements.facts(id: id)).first else { return nil }
+            return (row, try await delivery(row))
+        } catch let error as PostgresError where error.kind == .decoding || error.kind == .invalidInput {
+            throw UnreadableDelivery(id: id, reason: "what it tells cannot be read: \(error.message)")
+        }
     }
 
     private func delivery(_ row: PostgresRow) async throws -> Delivery {
@@ -69,13 +88,14 @@ struct DeliveryReader: Sendable {
             if job.type == "SYNC_PRODUCTS" { clubToday = await self.clubToday(of: id) }
             parts = try await pool.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
         }
-        let more = failedChildren == 0 ? details["more"]?.intValue ?? 0 : 0
+        let more = failedChildren == 0 ? details["more"]?.count ?? 0 : 0
         return ExecutionFacts(
             job: job, id: id, status: row["status"], scheduledFor: try row.getIfPresent("scheduled_for"),
             wallTime: row["wall"].flatMap(WallTime.init), startedAt: try row.getIfPresent("started_at"),
             finishedAt: try row.getIfPresent("finished_at"), severity: metrics["severity"]?.stringValue, error: Self.reason(details),
             failedParts: parts, failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren,
-            partCount: counts.stores?.total ?? progress["total"]?.intValue, clubToday: clubToday, counts: counts)
+            partCount: counts.stores?.total ?? progress["total"]?.count, clubToday: clubToday, counts: counts,
+            isDryRun: try row.getIfPresent("is_dry_run") ?? false)
     }
 
     /// Nil also when it cannot be read: a message without this line is better than none.
@@ -124,24 +144,39 @@ struct DeliveryReader: Sendable {
     }
 }
 
+/// A row whose values make no message, whoever tries and whenever.
+struct UnreadableDelivery: Error {
+    let id: Int64
+    let reason: String
+}
+
 extension ExecutionCounts {
     /// What `metrics` counted (SPEC §2 Shapes).
     init(_ metrics: JSONValue) {
         self.init()
-        if let counted = metrics["stores"]?.objectValue {
+        if metrics["stores"]?.objectValue != nil {
+            let counted = { (key: String) in metrics["stores"]?[key]?.count ?? 0 }
             stores = Stores(
-                total: counted["total"]?.intValue ?? 0, succeeded: counted["succeeded"]?.intValue ?? 0,
-                skipped: counted["skipped"]?.intValue ?? 0, failed: counted["failed"]?.intValue ?? 0)
+                total: counted("total"), succeeded: counted("succeeded"), skipped: counted("skipped"), failed: counted("failed"))
         }
-        if let counted = metrics["products"]?.objectValue {
-            let rejected = counted["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.intValue ?? 0) } ?? 0
+        if metrics["products"]?.objectValue != nil {
+            let counted = { (key: String) in metrics["products"]?[key]?.count ?? 0 }
+            let rejected = metrics["products"]?["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.count ?? 0) } ?? 0
             products = Products(
-                fetched: counted["fetched"]?.intValue ?? 0, accepted: counted["accepted"]?.intValue ?? 0, rejected: rejected,
-                uploaded: counted["uploaded"]?.intValue ?? 0, verified: counted["verified"]?.intValue ?? 0)
+                fetched: counted("fetched"), accepted: counted("accepted"), rejected: rejected, uploaded: counted("uploaded"),
+                verified: counted("verified"))
         }
-        differences = metrics["differences"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        differences = metrics["differences"]?.objectValue?.compactMapValues(\.count) ?? [:]
         keptPartitions = metrics["skipped"]?.arrayValue?.count ?? 0
         isDryRun = metrics["dry_run"]?.boolValue ?? false
-        removed = metrics["removed"]?.objectValue?.compactMapValues(\.intValue) ?? [:]
+        removed = metrics["removed"]?.objectValue?.compactMapValues(\.count) ?? [:]
+    }
+}
+
+extension JSONValue {
+    /// A count as some program wrote it, from none to a million millions: sums of such counts fit a number. Nil for what is no whole number.
+    fileprivate var count: Int? {
+        guard let number = doubleValue, number == number.rounded() else { return nil }
+        return Int(min(max(number, 0), 1e12))
     }
 }

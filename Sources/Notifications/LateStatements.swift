@@ -27,8 +27,9 @@ enum LateStatements {
           DELETE FROM job_watches AS w USING job_configurations AS j
           WHERE j.id = w.job_config_id AND (j.expect_success_within IS NULL OR NOT j.active OR j.deleted_at IS NOT NULL)
         )
-        INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
-        SELECT j.id, j.updated_at, CASE WHEN j.cron_pattern IS NOT NULL THEN j.updated_at - j.expect_success_within ELSE coalesce(
+        INSERT INTO job_watches (job_config_id, seen, expected_within, watched_through, next_look_at)
+        SELECT j.id, j.updated_at, j.expect_success_within,
+          CASE WHEN j.cron_pattern IS NOT NULL THEN j.updated_at - j.expect_success_within ELSE coalesce(
             (SELECT max(s.at) FROM (\(successes(of: "j.id", after: "j.updated_at - j.expect_success_within"))) AS s), j.updated_at) END, '-infinity'
         FROM job_configurations AS j
         WHERE j.expect_success_within IS NOT NULL AND j.active AND j.deleted_at IS NULL
@@ -55,13 +56,14 @@ enum LateStatements {
         """
     }
 
-    /// Tells what is late of jobs with a pattern: due times that have a tick, and those that no scheduler has looked at yet.
+    /// Tells what is late of jobs with a pattern: due times that have a tick, and those that no scheduler has looked at yet. Where the
+    /// expectation changed, it counts from then: whose deadline had passed is not measured by it.
     static func judge(_ looks: [LateLook]) -> SQL {
         let unticked = looks.flatMap { look in look.untickedDueTimes.map { (look.jobConfigID, $0) } }
         return """
             WITH l AS MATERIALIZED (
               SELECT l.job, to_timestamp(l.horizon) AS horizon, to_timestamp(l.next) AS next, w.watched_through, j.expect_success_within AS within,
-                j.updated_at, j.paused_at
+                j.updated_at, j.paused_at, w.expected_within <> j.expect_success_within AS is_new
               FROM unnest(\(looks.map(\.jobConfigID))::int[], \(looks.map(\.horizon))::bigint[], \(looks.map(\.nextDueAt))::bigint[]) AS l(job, horizon, next)
               JOIN job_watches AS w ON w.job_config_id = l.job JOIN job_configurations AS j ON j.id = l.job
             ),
@@ -78,11 +80,13 @@ enum LateStatements {
                   AND x.scheduled_for IS NOT NULL OFFSET 0) AS f
             ),
             late AS (
-              SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE l.paused_at IS NULL AND NOT EXISTS (
+              SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE l.paused_at IS NULL
+                AND NOT (l.is_new AND due.due_at + l.within <= l.updated_at) AND NOT EXISTS (
                 SELECT FROM done WHERE done.job = due.job AND done.scheduled_for >= due.due_at AND done.finished_at <= due.due_at + l.within)
             ),
             told AS (\(telling))
             UPDATE job_watches AS w SET watched_through = greatest(w.watched_through, l.horizon), seen = l.updated_at,
+              expected_within = l.within,
               next_look_at = least(clock_timestamp() + interval '10 minutes', interval '1 second' + l.within + least(l.next,
                 (SELECT min(t.due_at) FROM schedule_ticks AS t WHERE t.job_config_id = l.job AND t.due_at > l.horizon)))
             FROM l WHERE w.job_config_id = l.job
@@ -109,7 +113,7 @@ enum LateStatements {
             AND coalesce(c.next, clock_timestamp() - interval '1 second') > c.at + l.within
         ),
         told AS (\(telling))
-        UPDATE job_watches AS w SET seen = l.updated_at,
+        UPDATE job_watches AS w SET seen = l.updated_at, expected_within = l.within,
           watched_through = CASE WHEN l.is_paused THEN clock_timestamp() ELSE newest.at END,
           late_for = greatest(w.late_for, (SELECT max(late.due_at) FROM late WHERE late.job = l.job)),
           next_look_at = CASE WHEN l.is_paused THEN clock_timestamp() + interval '1 minute'

@@ -58,7 +58,7 @@ struct TLSTests {
         #expect(try await client.send(request).status == 200)
 
         request.caFile = folder + "/nothing.pem"
-        #expect(await failure(request)?.kind == .invalidRequest)
+        #expect(await failure(request)?.kind == .tls)
 
         request = HTTPRequest(.get, "https://localhost:\(port)/")
         request.caFile = folder + "/cert.pem"

@@ -63,6 +63,11 @@ struct GoldenCase: Sendable {
             "FAILURE-so-far", .failure,
             execution(sync, "RUNNING", parts: [part(2, "Lagoa Clara", "HTTP_503", down(2))], partCount: 50, club: club(without: 1))),
         single(
+            "FAILURE-cancelled", .failure,
+            execution(
+                sync, "CANCELLED", seconds: 95, parts: [part(2, "Lagoa Clara", "HTTP_503", down(2))], partCount: 50, club: club(without: 1))
+        ),
+        single(
             "FAILURE-several-stores", .failure, edition: 2,
             execution(
                 sync, "FAILED", seconds: 312, error: FailureReason(code: "CHILDREN_FAILED", message: "4 of 50 stores did not succeed"),

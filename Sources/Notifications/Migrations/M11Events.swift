@@ -3,14 +3,6 @@ import JobQueue
 /// How events become deliveries, in the transaction of what they tell.
 extension Migration {
     static let m11Events = #"""
-        -- Failed top-level executions since their job last succeeded: the next success is a recovery. Rows are only inserted and deleted, never
-        -- waited for, so that the ends of executions cannot meet in a deadlock here.
-        CREATE TABLE job_failures (
-          execution_id uuid PRIMARY KEY,
-          job_config_id int NOT NULL
-        );
-        CREATE INDEX job_failures_job ON job_failures (job_config_id);
-
         -- Who hears what of a job: its rows in job_notifications; a job that has none (rows of removed channels are none) uses all channels.
         CREATE VIEW job_channels AS
           SELECT j.id AS job_config_id, c.id AS channel_id, coalesce(n.on_start, false) AS on_start, coalesce(n.on_success, false) AS on_success,
@@ -54,25 +46,6 @@ extension Migration {
           END;
         END $$;
 
-        -- Takes a job's failures away and gives the execution among `ended` that is its first success since; null: there is none. Failures of
-        -- the same statement came before or after a success as their ids say. One transaction at a time does this for a job; another one that
-        -- meets it ends a plain success.
-        CREATE FUNCTION take_recovery(job int, ended uuid[], remarkable uuid[]) RETURNS uuid LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-        DECLARE recovery uuid;
-        BEGIN
-          IF NOT pg_try_advisory_xact_lock(hashtext('chimera.recovery'), job) THEN
-            RETURN NULL;
-          END IF;
-          SELECT s.id INTO recovery FROM job_finished AS s
-          WHERE s.id = ANY (ended) AND s.job_config_id = job AND s.parent_id IS NULL AND s.status = 'SUCCESS' AND EXISTS (
-            SELECT FROM job_failures AS f WHERE f.job_config_id = job AND (f.execution_id < s.id OR f.execution_id <> ALL (coalesce(remarkable, '{}'))))
-          ORDER BY s.id LIMIT 1;
-          DELETE FROM job_failures AS f WHERE f.job_config_id = job AND recovery IS NOT NULL AND (f.execution_id <> ALL (coalesce(remarkable, '{}'))
-            OR EXISTS (SELECT FROM job_finished AS s WHERE s.id = ANY (ended) AND s.id > f.execution_id AND s.job_config_id = job
-                         AND s.parent_id IS NULL AND s.status = 'SUCCESS'));
-          RETURN CASE WHEN FOUND THEN recovery END;
-        END $$;
-
         -- SUCCESS, FAILURE, WARNING and RECOVERY at the end of a top-level execution, each channel the most telling one that it asked for; FAILURE
         -- "so far" when a child failed for good. A success that nobody wants to hear of costs two looks at small tables for the whole statement.
         CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql
@@ -83,8 +56,7 @@ extension Migration {
               UNION ALL SELECT FROM job_notifications WHERE job_config_id = ANY (succeeded_jobs) AND on_success) THEN
             RETURN;
           END IF;
-          INSERT INTO job_failures (execution_id, job_config_id)
-          SELECT id, job_config_id FROM job_finished WHERE id = ANY (remarkable) AND parent_id IS NULL AND status = 'FAILED';
+          PERFORM note_failures(remarkable);
           recovering := ARRAY(SELECT DISTINCT f.job_config_id FROM job_failures AS f WHERE f.job_config_id = ANY (succeeded_jobs));
           with_success := EXISTS (SELECT FROM job_notifications WHERE job_config_id = ANY (succeeded_jobs) AND on_success);
           SELECT array_agg(r.id) INTO recoveries FROM unnest(recovering) AS job, take_recovery(job, ended, remarkable) AS r(id) WHERE r.id IS NOT NULL;
@@ -106,7 +78,7 @@ extension Migration {
           ORDER BY e.id, c.channel_id
           ON CONFLICT (execution_id, channel_id, event) WHERE event <> 'LATE' DO UPDATE SET
             failures = excluded.failures, status = 'PENDING', sent_at = NULL, reached = '{}', claim = nextval('delivery_claim'),
-            edition = d.edition + (d.attempts > 0)::int,
+            edition = least(d.edition, 2147483646) + (d.attempts > 0)::int,
             raised_again_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.raised_again_at END,
             next_attempt_at = CASE WHEN d.attempts > 0 OR d.status = 'FAILED' THEN clock_timestamp() ELSE d.next_attempt_at END
           -- After a message "so far", whoever has it, only when more failed: to all, under another id, and the attempt under way is fenced off.
@@ -163,8 +135,6 @@ extension Migration {
         DROP TRIGGER note_start_wish ON job_notifications;
         DROP FUNCTION note_start_wish;
         DROP SEQUENCE start_wishes;
-        DROP FUNCTION take_recovery;
         DROP VIEW job_channels;
-        DROP TABLE job_failures;
         """#
 }

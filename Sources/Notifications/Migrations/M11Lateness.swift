@@ -10,6 +10,7 @@ extension Migration {
         CREATE TABLE job_watches (
           job_config_id int PRIMARY KEY REFERENCES job_configurations ON DELETE CASCADE,
           seen timestamptz NOT NULL,             -- the configuration's updated_at
+          expected_within interval NOT NULL,     -- and its expect_success_within
           watched_through timestamptz NOT NULL,  -- due times up to here are judged; of a job without a pattern: what is measured from
           late_for timestamptz,                  -- of a job without a pattern: the newest due time that was told
           next_look_at timestamptz NOT NULL

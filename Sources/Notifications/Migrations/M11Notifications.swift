@@ -54,7 +54,10 @@ extension Migration {
               failures int NOT NULL DEFAULT 0,      -- failed parts of the execution that are to be told, or that a message under way counts
               told int NOT NULL DEFAULT 0,          -- and that were told
               reached text[] NOT NULL DEFAULT '{}', -- recipients that have the message already
-              claim bigint NOT NULL DEFAULT 0       -- fences the attempt under way
+              claim bigint NOT NULL DEFAULT 0,      -- fences the attempt under way; 0: there is none
+              CONSTRAINT notification_deliveries_times_check CHECK (isfinite(due_at) AND isfinite(next_attempt_at) AND isfinite(created_at)
+                AND isfinite(raised_again_at)),
+              CONSTRAINT notification_deliveries_late_check CHECK (event <> 'LATE' OR (due_at IS NOT NULL AND job_config_id IS NOT NULL))
             ) WITH (fillfactor = 85);
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';
@@ -77,8 +80,8 @@ extension Migration {
               paused_until timestamptz,
               failures int NOT NULL DEFAULT 0
             ) WITH (fillfactor = 50);
-            """# + "\n" + m11Channels + "\n" + m11Events + "\n" + m11Sending + "\n" + m11Lateness,
-        down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + m11ChannelsDown + "\n" + #"""
+            """# + "\n" + m11Channels + "\n" + m11Recovery + "\n" + m11Events + "\n" + m11Sending + "\n" + m11Lateness,
+        down: m11LatenessDown + "\n" + m11SendingDown + "\n" + m11EventsDown + "\n" + m11RecoveryDown + "\n" + m11ChannelsDown + "\n" + #"""
             DROP TABLE delivery_lanes, notification_deliveries, job_notifications, notification_channels;
             DROP SEQUENCE delivery_claim;
             DROP FUNCTION wake_outbox;

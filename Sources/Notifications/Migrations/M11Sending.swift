@@ -8,6 +8,16 @@ extension Migration {
           SELECT coalesce(d.raised_again_at, d.created_at)
         $$;
 
+        -- Whether a delivery is a recovery, and an older message about its job through its channel is to go first: one whose next attempt comes
+        -- after `moment`, or that goes to others than this one. Nobody hears that a job works again before hearing that it failed.
+        CREATE FUNCTION waits_for_older(d notification_deliveries, moment timestamptz) RETURNS boolean LANGUAGE plpgsql STABLE
+        SET search_path FROM CURRENT AS $$
+        BEGIN
+          RETURN d.event = 'RECOVERY' AND EXISTS (SELECT FROM notification_deliveries AS o WHERE o.channel_id = d.channel_id AND o.status = 'PENDING'
+            AND o.job_config_id = d.job_config_id AND (raised_at(o), o.id) < (raised_at(d), d.id)
+            AND (o.next_attempt_at > moment OR o.reached <> d.reached));
+        END $$;
+
         -- Takes the next message of a channel: one due delivery, or for a channel that folds all that wait, once the first of them waited 10 s
         -- because not all could be sent in that time. Fenced by `claim`; nobody else takes them before `hold` is over. One row without an id
         -- says how long to wait; none: nothing is due. The lane's row is locked, so that its rate holds for all workers together:
@@ -30,6 +40,7 @@ extension Migration {
           END IF;
           free_at := greatest(free_at, l.paused_until);
           SELECT * INTO first FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
+            AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, '-infinity'))
           ORDER BY d.next_attempt_at, d.id LIMIT 1;
           IF NOT FOUND THEN
             RETURN;
@@ -44,16 +55,18 @@ extension Migration {
                 FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
                 ORDER BY d.next_attempt_at, d.id LIMIT 12) AS q
               WHERE moment + q.place * spacing > q.raised + interval '10 seconds') THEN
-            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, raised_at(first) + interval '10 seconds' - moment;
+            RETURN QUERY SELECT NULL::bigint, NULL::bigint, NULL::int, NULL::int, least(raised_at(first), moment) + interval '10 seconds' - moment;
             RETURN;
           END IF;
           RETURN QUERY
           WITH t AS MATERIALIZED (SELECT nextval('delivery_claim') AS claim),
           c AS MATERIALIZED (
             SELECT d.id FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
-              AND d.reached = first.reached ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
+              AND d.reached = first.reached
+              -- A folded message tells the older one, too.
+              AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, CASE WHEN taken = 1 THEN '-infinity' ELSE moment END)) ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
           )
-          UPDATE notification_deliveries AS n SET attempts = n.attempts + 1, claim = t.claim, next_attempt_at = moment + hold
+          UPDATE notification_deliveries AS n SET attempts = least(n.attempts, 2147483646) + 1, claim = t.claim, next_attempt_at = moment + hold
           FROM c, t WHERE n.id = c.id RETURNING n.id, n.claim, n.attempts, n.failures, NULL::interval;
           IF FOUND AND (spacing > interval '0' OR per_minute IS NOT NULL) THEN
             UPDATE delivery_lanes AS k SET sent_at = (k.sent_at || moment)[cardinality(k.sent_at) + 2 - greatest(per_minute, 1):] WHERE k.lane = place;
@@ -101,6 +114,6 @@ extension Migration {
 
     static let m11SendingDown = #"""
         CREATE OR REPLACE FUNCTION clock_set_back(back interval) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
-        DROP FUNCTION give_up_deliveries, claim_deliveries, raised_at;
+        DROP FUNCTION give_up_deliveries, claim_deliveries, waits_for_older, raised_at;
         """#
 }

@@ -101,6 +101,8 @@ package struct ExecutionFacts: Sendable {
     package let clubToday: ClubToday?
     /// What it counted.
     package let counts: ExecutionCounts
+    /// Whether it only shows what it would do.
+    package let isDryRun: Bool
 
     /// How many failed parts are listed.
     package static let mostParts = 100
@@ -119,7 +121,7 @@ package struct ExecutionFacts: Sendable {
         job: JobFacts, id: String, status: String?, scheduledFor: Date? = nil, wallTime: WallTime? = nil, startedAt: Date? = nil,
         finishedAt: Date? = nil, severity: String? = nil, error: FailureReason? = nil, failedParts: [FailedPart] = [],
         failedCount: Int? = nil, failedChildren: Int = 0, partCount: Int? = nil, clubToday: ClubToday? = nil,
-        counts: ExecutionCounts = ExecutionCounts()
+        counts: ExecutionCounts = ExecutionCounts(), isDryRun: Bool = false
     ) {
         self.job = job
         self.id = id
@@ -136,6 +138,7 @@ package struct ExecutionFacts: Sendable {
         self.partCount = partCount
         self.clubToday = clubToday
         self.counts = counts
+        self.isDryRun = isDryRun
     }
 }
 

@@ -69,11 +69,11 @@ package struct FoldedDeliveries: Sendable {
 
     /// All of them.
     package let count: Int
-    /// By job and event, the most frequent first; at most `mostGroups`.
+    /// By job and event, the weightiest event first (failures, then what is late), then the most frequent; at most `mostGroups`.
     package let groups: [Group]
     /// From the first to the last of them.
     package let span: Duration
-    /// The newest, told in full.
+    /// The newest of the weightiest event, told in full.
     package let newest: Delivery
 
     /// How many groups are listed.

@@ -36,7 +36,7 @@ package enum MessageLanguage: String, Sendable, CaseIterable {
 
     /// `820 ms`, `4 min 12 s`, `1 h 05 min`, `2 d 3 h`: the same in both languages.
     static func duration(_ length: Duration) -> String {
-        let milliseconds = Int(length / .milliseconds(1))
+        let milliseconds = Int(min(length / .milliseconds(1), 1e15))
         if milliseconds < 1000 { return "\(max(milliseconds, 0)) ms" }
         let seconds = (milliseconds + 500) / 1000
         if seconds < 60 { return "\(seconds) s" }

@@ -7,6 +7,9 @@ extension MessageWriter {
     /// What stands behind the job's name.
     func failure(_ facts: ExecutionFacts) -> String {
         let scope = facts.failedParts.isEmpty ? "" : scope(facts)
+        if facts.status == "CANCELLED" {
+            return language.of("falhou\(scope) e depois foi cancelado", "failed\(scope), and was cancelled then")
+        }
         return facts.isSoFar
             ? language.of("já falhou\(scope); ainda em andamento", "failed\(scope) so far; still running")
             : language.of("falhou\(scope)", "failed\(scope)")

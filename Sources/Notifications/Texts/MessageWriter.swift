@@ -58,7 +58,8 @@ package struct MessageWriter: Sendable {
     // MARK: Executions
 
     private func write(_ facts: ExecutionFacts, _ event: NotificationEvent) -> Written {
-        let (sign, verdict) = verdict(facts, event)
+        let (sign, said) = verdict(facts, event)
+        let verdict = facts.isDryRun ? said + " (dry_run)" : said
         var lines: [MessageText.Line] = [headline(sign, facts.job.name, verdict)]
         if event == .failure {
             lines += inTheShops(facts).map { [.init($0)] }
