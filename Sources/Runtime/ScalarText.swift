@@ -13,17 +13,25 @@ extension String {
         replacingScalars(secret, with: mask).replacing(secret, with: mask)
     }
 
-    /// The ways in which programs write this text: as it is, on one line, within JSON (also where `/` or everything but ASCII is escaped) and
-    /// within a URL. Who hides a secret hides all of them.
+    /// The ways in which programs write this text: as it is, on one line, within JSON and within a URL. Who hides a secret hides all of them.
     package var spellings: Set<String> {
-        let quoted = String(decoding: JSONValue.string(self).text.utf8.dropFirst().dropLast(), as: UTF8.self)
-        let ascii = quoted.unicodeScalars.map { $0.isASCII ? String($0) : Self.escapes(of: $0) }.joined()
-        let percent = PercentEncoding.encode(self)
-        let form = percent.replacingScalars("%20", with: "+")
-        var spellings: Set = [self, onOneLine, quoted, ascii, percent, form]
-        for text in [quoted, ascii] { spellings.insert(text.replacingScalars("/", with: "\\/")) }
-        for text in [percent, form] { spellings.insert(text.replacing(#/%../#) { $0.output.lowercased() }) }
-        return spellings
+        // PHP escapes the slash as well, Go and Rails what HTML would take for markup, many all but ASCII, .NET with capital digits.
+        var quoted: Set = [String(decoding: JSONValue.string(self).text.utf8.dropFirst().dropLast(), as: UTF8.self)]
+        for text in quoted { quoted.insert(text.escaping { "&<>".unicodeScalars.contains($0) }) }
+        for text in quoted { quoted.insert(text.escaping { !$0.isASCII }) }
+        for text in quoted { quoted.insert(text.replacing(#/\\u..../#) { #"\u"# + $0.output.dropFirst(2).uppercased() }) }
+        for text in quoted { quoted.insert(text.replacingScalars("/", with: #"\/"#)) }
+        var encoded: Set = [PercentEncoding.encode(self), PercentEncoding.encode(self, keeping: "!'()*")]
+        for text in encoded { encoded.insert(text.replacingScalars("%20", with: "+")) }
+        for text in encoded { encoded.insert(text.replacing(#/%../#) { $0.output.lowercased() }) }
+        return quoted.union(encoded).union([self, onOneLine])
+    }
+
+    private func escaping(_ isEscaped: (Unicode.Scalar) -> Bool) -> String {
+        unicodeScalars.map { scalar in
+            guard isEscaped(scalar) else { return String(scalar) }
+            return scalar.utf16.map { #"\u"# + String(0x1_0000 + Int($0), radix: 16).dropFirst() }.joined()
+        }.joined()
     }
 
     /// The same on one line: control characters (PostgreSQL takes no NUL) and white space become single spaces.
@@ -41,12 +49,6 @@ extension String {
         }
         if result.last == " " { result.removeLast() }
         return String(result)
-    }
-
-    private static func escapes(of scalar: Unicode.Scalar) -> String {
-        UTF16.encode(scalar).map { units in
-            units.map { "\\u" + String(0x1_0000 + Int($0), radix: 16).dropFirst() }.joined()
-        } ?? ""
     }
 }
 

@@ -137,6 +137,18 @@ struct RedactorTests {
         for piece in ["p\"q", "p%22", "ü", "u00fc", "%C3", "%c3"] { #expect(!shown.contains(piece), "\(shown)") }
     }
 
+    @Test(
+        "A secret is found as Go, Rails, .NET and JavaScript spell it",
+        arguments: [
+            #"you sent {"k":"(ab&cd<é>\/!"} twice"#, #"you sent {"k":"(ab\u0026cd\u003cé\u003e/!"} twice"#,
+            #"you sent {"k":"(ab\u0026cd\u003c\u00e9\u003e\/!"} twice"#, #"you sent {"k":"(ab\u0026cd\u003C\u00E9\u003E/!"} twice"#,
+            "you sent /a?k=(ab%26cd%3C%C3%A9%3E%2F!&b=1 twice",
+        ])
+    func languages(text: String) {
+        let shown = Redactor(secrets: ["(ab&cd<é>/!"]).line(text)
+        #expect(shown.contains("••••") && !shown.contains("ab") && !shown.contains("cd"), "\(shown)")
+    }
+
     @Test("A cut never shows half a secret")
     func cut() {
         let body = ResponseBody(Array((String(repeating: "x", count: 10) + "hunter22").utf8))
