@@ -38,7 +38,7 @@ import Testing
                 """)
             let ended = try await rig.finished(id)
             #expect(ended.status == "SUCCESS", "\(ended.message)")
-            #expect(ended.metrics == ["rows": 5, "passed": "••••", "password": "••••"])
+            #expect(ended.metrics == ["rows": 5, "passed": 3, "password": "••••"])
             #expect(try JSONValue(parsing: programs.left("input")) == ["store": 7, "name": "São João"])
             let token: Int64 = try await rig.value("SELECT token AS value FROM job_executions WHERE id = \(id)::uuid")
             let environment = programs.left("environment").split(separator: "\n").filter { !$0.hasPrefix("PWD=") && !$0.hasPrefix("_=") }

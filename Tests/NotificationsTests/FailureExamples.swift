@@ -89,7 +89,7 @@ enum FailureExamples {
         ("INTERNAL", "DecodingError.keyNotFound(CodingKeys(stringValue: \"x\"))"), ("JOB_DELETED", "job configuration 9 no longer exists"),
         ("UNSUPPORTED", "this version of chimera does not run X jobs yet"), ("NOOP_FAILED", "the drill asked this attempt to fail"),
         ("NOT_STARTED", "backup.sh cannot be started: Exec format error"),
-        ("GUARD_LOST", "the process that guards backup.sh was lost, and backup.sh was killed"),
+        ("GUARD_LOST", "the process that guards backup.sh was lost; backup.sh and its process group were killed"),
         ("CUSTOM_DIR", "CHIMERA_CUSTOM_DIR is not set on this worker; set it to the folder of such programs"),
         ("PROGRAM_NOT_FOUND", "there is no program backup.sh in /opt/jobs on this worker"),
         ("PROGRAM_REFUSED", "/opt/jobs/backup.sh may be written by its group or by others; take that right away (chmod go-w)"),

@@ -27,7 +27,8 @@ struct SecretTexts: Sendable {
         return mask(result)
     }
 
-    /// A document fit to be kept: keys, strings and numbers are masked, and whatever stands under a key that says secret.
+    /// A document fit to be kept: keys, strings and numbers are masked, and what stands under a key that says secret, but for a number: that is a
+    /// count (`passed`), unless it is a secret itself.
     static func shown(_ document: JSONValue, _ mask: (String) -> String) -> JSONValue {
         switch document {
         case .string(let text): .string(mask(text))
@@ -36,8 +37,12 @@ struct SecretTexts: Sendable {
         case .object(let members):
             .object(
                 members.reduce(into: [:]) { result, member in
-                    let isHidden = !member.value.isNull && isSecret(member.key, mask)
-                    result[mask(member.key)] = isHidden ? .string(hidden) : shown(member.value, mask)
+                    let mayBeSecret =
+                        switch member.value {
+                        case .string, .array, .object: true
+                        default: false
+                        }
+                    result[mask(member.key)] = mayBeSecret && isSecret(member.key, mask) ? .string(hidden) : shown(member.value, mask)
                 })
         default: document
         }

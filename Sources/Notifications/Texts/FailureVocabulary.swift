@@ -52,8 +52,7 @@ extension FailureWords {
             "the job's club was changed after it was planned; start a new execution"
         ),
         "NOTHING_TO_COMPARE": (
-            "um dos lados veio vazio e o job não procura essa diferença",
-            "one side came empty and the job does not look for that difference"
+            "não foi comparada: um dos lados veio vazio, ou os dois", "not compared: one side came empty, or both"
         ),
         "WINDOW_UNREADABLE": ("a listagem do clube tem um horário ilegível", "the club's listing has an unreadable time"),
         "SYNC_LIVE": (
@@ -88,7 +87,7 @@ extension FailureWords {
         "NOOP_FAILED": ("falha pedida por um teste", "a drill asked for the failure"),
         "NOT_STARTED": ("o programa não pôde ser iniciado; veja os logs", "its program could not be started; see the logs"),
         "GUARD_LOST": (
-            "o programa foi encerrado porque o processo que o vigiava caiu", "its program was ended: the process that guards it was lost"
+            "o processo que vigiava o programa caiu", "the process that guards its program was lost"
         ),
         "CUSTOM_DIR": (
             "o worker não tem pasta de programas (CHIMERA_CUSTOM_DIR)", "the worker has no folder of programs (CHIMERA_CUSTOM_DIR)"

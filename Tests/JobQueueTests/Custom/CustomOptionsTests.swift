@@ -56,7 +56,7 @@ import Testing
         ]
         #expect(
             SecretTexts.shown(document, texts.hide) == [
-                "of ••••": 1, "pin": "••••", "half": "••••", "password": "••••", "token": "••••", "n": [true, 3],
+                "of ••••": 1, "pin": "••••", "half": "••••", "password": 7, "token": "••••", "n": [true, 3],
             ])
         #expect(SecretTexts.shown(["password": nil], texts.hide) == ["password": nil], "nothing is not a secret")
     }
