@@ -142,7 +142,8 @@ import Testing
             try await outbox.run("UPDATE notification_channels SET active = false WHERE id = \(channel)")
             // No INSERT takes this one.
             try await outbox.run("ALTER TABLE job_configurations DROP CONSTRAINT job_configurations_expect_success_within_check")
-            try await outbox.run("UPDATE job_configurations SET cron_pattern = '* * * * *', expect_success_within = '9999 years'")
+            try await outbox.plantPastTriggers(
+                "UPDATE job_configurations SET cron_pattern = '* * * * *', expect_success_within = '9999 years', updated_at = now()")
             await #expect(throws: PostgresError.self) { try await LateWatch(pool: outbox.pool).runOnce() }
             try await outbox.delivering(outbox.loop([:])) {
                 try await eventually("it is given up") { try await outbox.deliveries() == ["channel FAILURE FAILED"] }

@@ -171,8 +171,8 @@ import Testing
                 """)
             try await shop.run(
                 """
-                INSERT INTO job_watches (job_config_id, seen, watched_through, next_look_at)
-                SELECT id, now(), now() - interval '105 days', now() FROM job_configurations WHERE id BETWEEN 71 AND 73
+                INSERT INTO job_watches (job_config_id, seen, expected_within, watched_through, next_look_at)
+                SELECT id, now(), '120 days', now() - interval '105 days', now() FROM job_configurations WHERE id BETWEEN 71 AND 73
                 """)
             try await shop.run(
                 """
