@@ -73,8 +73,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
         } else {
             let hasBegun = ccurl_offset(easy, CURLINFO_PRETRANSFER_TIME_T) > 0
             var kind = isTooLarge ? .bodyTooLarge : HTTPFailure.Kind(result)
-            // "Unsupported protocol" is also what libcurl calls an answer that is not HTTP.
-            if kind == .invalidRequest, hasBegun { kind = .malformed }
+            // "Unsupported protocol" is also what libcurl calls an answer that is not HTTP, and "out of memory" a header that is too long.
+            if kind == .invalidRequest || result == CURLE_OUT_OF_MEMORY, hasBegun { kind = .malformed }
             if kind == .malformed, wasKeptConnection(easy) { return restart() }
             // Where a public address was tried as well, that one may answer again.
             if kind == .connect, hasAvoidedAddress, !hasTriedAddress { kind = .privateNetwork }
