@@ -90,7 +90,9 @@ import Testing
                     "\(fault): \(child.message)")
             }
             for store in faults.count + 1...faults.count + 2 {
-                #expect(children[store]?.status == "SUCCESS" && children[store]?.severity == "ok", "store \(store) has no fault: \(children[store]?.message ?? "")")
+                #expect(
+                    children[store]?.status == "SUCCESS" && children[store]?.severity == "ok",
+                    "store \(store) has no fault: \(children[store]?.message ?? "")")
             }
             #expect(execution.status == "FAILED" && execution.severity == "critical" && execution.differences == [:])
             #expect(execution.metrics?["stores"]?["failed"]?.intValue == faults.count && execution.metrics?["stores"]?["succeeded"] == 2)
