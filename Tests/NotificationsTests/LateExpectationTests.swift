@@ -12,16 +12,13 @@ import Testing
         try await LateWatch(pool: outbox.pool).runOnce()
         try await outbox.run("UPDATE job_watches SET watched_through = now() - interval '9 hours', next_look_at = '-infinity'")
         for minutes in [90, 20] {
-            try await outbox.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
-                _ = try await transaction.query(
-                    """
-                    WITH t AS (INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id)
-                      VALUES (\(job), now() - \(minutes) * interval '1 minute', 'ENQUEUED', uuid_v7()) RETURNING *)
-                    INSERT INTO job_finished (id, job_config_id, status, trigger, scheduled_for, attempt, finished_at)
-                    SELECT execution_id, job_config_id, 'SUCCESS', 'SCHEDULE', due_at, 1, due_at + interval '15 minutes' FROM t
-                    """)
-            }
+            try await outbox.plant(
+                """
+                WITH t AS (INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id)
+                  VALUES (\(job), now() - \(minutes) * interval '1 minute', 'ENQUEUED', uuid_v7()) RETURNING *)
+                INSERT INTO job_finished (id, job_config_id, status, trigger, scheduled_for, attempt, finished_at)
+                SELECT execution_id, job_config_id, 'SUCCESS', 'SCHEDULE', due_at, 1, due_at + interval '15 minutes' FROM t
+                """)
         }
         return job
     }

@@ -34,14 +34,11 @@ import Testing
             "INSERT INTO schedule_ticks (job_config_id, due_at, outcome, execution_id) VALUES (\(job), \(due), \(outcome), uuid_v7()) RETURNING execution_id"
         )
         guard let status else { return }
-        try await outbox.pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
-            _ = try await transaction.query(
-                """
-                INSERT INTO job_finished (id, job_config_id, status, trigger, scheduled_for, attempt, finished_at)
-                VALUES (\(id)::uuid, \(job), \(status), 'SCHEDULE', \(due), 1, now() - \(finishedMinutesAgo) * interval '1 minute')
-                """)
-        }
+        try await outbox.plant(
+            """
+            INSERT INTO job_finished (id, job_config_id, status, trigger, scheduled_for, attempt, finished_at)
+            VALUES (\(id)::uuid, \(job), \(status), 'SCHEDULE', \(due), 1, now() - \(finishedMinutesAgo) * interval '1 minute')
+            """)
     }
 
     private func watchSince(_ outbox: Outbox, hours: Int) async throws {
@@ -246,10 +243,7 @@ import Testing
             // An hour and a half later.
             try await outbox.run(
                 "UPDATE job_watches SET watched_through = watched_through - interval '90 minutes', next_look_at = '-infinity'")
-            try await outbox.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
-                _ = try await transaction.query("UPDATE job_finished SET finished_at = finished_at - interval '90 minutes'")
-            }
+            try await outbox.plant("UPDATE job_finished SET finished_at = finished_at - interval '90 minutes'")
             #expect(try await watch.runOnce() == 1)
             #expect(try await late(outbox) == ["120", "90"])
         }

@@ -10,9 +10,6 @@ extension Migration {
         END IF;
         """
 
-    /// Whether a statement is one of the queue's own functions'.
-    private static let isInternal = "(current_setting('commit_siblings') = '997')"
-
     /// Whether a row that was made CANCELLED by hand is on its way to the finished ones.
     private static let isMoving = "(coalesce(current_setting('chimera.moving', true), '') = 'on')"
 

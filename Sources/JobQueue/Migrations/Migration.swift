@@ -21,7 +21,12 @@ package struct Migration: Sendable {
 extension Migration {
     /// Marks one of the queue's own functions for its duration, in its head. A role that is no superuser may not give a function a setting with
     /// a name of ours; so the mark is a value that nobody chooses of a setting that everybody may choose and that does nothing before COMMIT.
-    static let marksInternal = "SET commit_siblings = 997"
+    static let marksInternal = "SET \(mark.setting) = \(mark.value)"
+    /// Whether a statement is one of those functions'.
+    static let isInternal = "(current_setting('\(mark.setting)') = '\(mark.value)')"
+    /// Marks the rest of a transaction: for who writes what only the queue does, as benches do.
+    package static let becomeInternal = "SELECT set_config('\(mark.setting)', '\(mark.value)', true)"
+    private static let mark = (setting: "commit_siblings", value: 997)
 
     /// The queue's own, by number; the numbers between belong to other targets' tables.
     package static let ofQueue: [Migration] = [

@@ -75,7 +75,7 @@ struct BenchSchema: Sendable {
         for first in stride(from: 0, to: size.finished, by: batch) {
             let count = min(batch, size.finished - first)
             try await pool.transaction { transaction in
-                _ = try await transaction.query(BenchStatements.becomeInternal)
+                try await transaction.script(Migration.becomeInternal)
                 _ = try await transaction.query(BenchStatements.addHistory(count), deadline: Self.patience)
             }
             StandardOutput.progress("\(first + count) of \(size.finished) finished executions")

@@ -25,8 +25,6 @@ enum BenchStatements {
 
     static let firstJob: SQL = "SELECT min(id) AS id FROM job_configurations"
 
-    static let becomeInternal: SQL = "SELECT set_config('commit_siblings', '997', true)"
-
     /// Executions that ended like those of a drain, in today's partition.
     static func addHistory(_ count: Int) -> SQL {
         """
