@@ -1,30 +1,50 @@
 /// A store's accepted products, kept as text in the campaign's row from before the upload until they are swapped, so that whoever finishes the
 /// campaign can compare and swap without asking the source again.
 package struct StagedProducts: Sendable, Equatable {
-    /// In the order in which they were sent.
-    package let products: [SelectedProduct]
+    /// In the order in which they are sent.
+    package private(set) var products: [SelectedProduct] = []
+    private var bytes: [UInt8] = []
 
     private static let tab = UInt8(ascii: "\t")
     private static let lineEnd = UInt8(ascii: "\n")
 
+    /// None yet.
+    package init() {}
+
     /// Takes what is sent.
     package init(_ products: [SelectedProduct]) {
-        self.products = products
+        for product in products { append(product) }
     }
 
     /// Reads the text that an earlier attempt stored. Throws `StagedProductsUnreadable` when it is not of the form of `text`.
     package init(text: String) throws {
         var text = text
-        products = try text.withUTF8 { bytes in
+        try text.withUTF8 { bytes in
             var reader = StagedReader(bytes: bytes)
-            var products: [SelectedProduct] = []
             products.reserveCapacity(bytes.count / 64)
             while !reader.isAtEnd {
                 guard let product = reader.product() else { throw StagedProductsUnreadable() }
-                products.append(product)
+                append(product)
             }
-            return products
         }
+    }
+
+    /// Adds what is sent next, and its text.
+    package mutating func append(_ product: SelectedProduct) {
+        let line = product.line
+        products.append(product)
+        bytes.append(decimal: line.code)
+        bytes.append(Self.tab)
+        Self.append(product.name, to: &bytes)
+        bytes.append(Self.tab)
+        Self.append(product.barcode, to: &bytes)
+        bytes.append(Self.tab)
+        bytes.append(line.price)
+        bytes.append(Self.tab)
+        bytes.append(line.finalPrice)
+        bytes.append(Self.tab)
+        bytes.append(decimal: Int64(line.limit))
+        bytes.append(Self.lineEnd)
     }
 
     /// The lines of the campaign.
@@ -32,26 +52,7 @@ package struct StagedProducts: Sendable, Equatable {
 
     /// In COPY's text form, lines `code \t name \t barcode \t price \t final_price \t quantity_limit`; without NUL, which no text of PostgreSQL
     /// can hold.
-    package var text: String {
-        var text: [UInt8] = []
-        text.reserveCapacity(products.count * 96)
-        for product in products {
-            let line = product.line
-            text.append(decimal: line.code)
-            text.append(Self.tab)
-            Self.append(product.name, to: &text)
-            text.append(Self.tab)
-            Self.append(product.barcode, to: &text)
-            text.append(Self.tab)
-            text.append(line.price)
-            text.append(Self.tab)
-            text.append(line.finalPrice)
-            text.append(Self.tab)
-            text.append(decimal: Int64(line.limit))
-            text.append(Self.lineEnd)
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     /// What two campaigns have in common when they publish the same: the set of code, price, final price and limit.
     package static func content(of lines: [CampaignLine]) -> String {

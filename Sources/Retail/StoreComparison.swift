@@ -69,7 +69,7 @@ actor StoreComparison {
 
     /// The listing is asked for while the pages are read; when one side fails, the other is given up.
     private func readBothSides(day: String, quantityLimit: Int) async throws -> ([CampaignLine], Listing) {
-        let reader = CatalogueReader(storeRun, quantityLimit: quantityLimit) { line, _ in line }
+        let reader = CatalogueReader(storeRun, quantityLimit: quantityLimit, into: [CampaignLine]()) { lines, line, _ in lines.append(line) }
         var offered: [CampaignLine] = []
         var listing = Listing()
         do {
@@ -99,7 +99,7 @@ actor StoreComparison {
         return (offered, listing)
     }
 
-    private func count(_ reader: CatalogueReader<CampaignLine>) async {
+    private func count(_ reader: CatalogueReader<[CampaignLine]>) async {
         let selection = await reader.selection
         (metrics.fetched, metrics.accepted) = (selection.fetched, selection.acceptedCount)
     }

@@ -43,12 +43,25 @@ actor StoreSync {
         metrics.uploaded = 0
         metrics.verified = 0
         async let heldAgainst = campaigns.baseline(day: day)
-        let products = try await readProducts()
+        let staged = try await readProducts()
+        // That the source answered is noted while the campaign goes its way.
         async let isNoted: Void = storeRun.sourceGate.recordSuccess()
-        let lines = products.map(\.line)
+        do {
+            let metrics = try await publish(staged, heldAgainst: try await heldAgainst, replacing: old)
+            await isNoted
+            return metrics
+        } catch {
+            await isNoted
+            throw error
+        }
+    }
+
+    private func publish(
+        _ staged: StagedProducts, heldAgainst baseline: CampaignBaseline, replacing old: (id: Int64, reason: String)?
+    ) async throws -> JSONValue {
+        let day = storeRun.day
+        let lines = staged.lines
         let content = CampaignStore.content(of: lines, destination: "\(store.registration) \(storeRun.targetGate.integration.baseURL)")
-        let baseline = try await heldAgainst
-        await isNoted
         let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
         switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
         case .publish: break
@@ -79,20 +92,19 @@ actor StoreSync {
             _ = try await record("SKIPPED", name, window, content, body: body, reason: "dry run")
             return metrics.successDocument()
         }
-        let staged = StagedProducts(products)
         let id = try await record("PLANNED", name, window, content, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
         return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
     }
 
-    private func readProducts() async throws -> [SelectedProduct] {
-        let reader = CatalogueReader(storeRun, quantityLimit: options.quantityLimit) { line, product in
-            SelectedProduct(line: line, name: product.name, barcode: product.barcode)
+    private func readProducts() async throws -> StagedProducts {
+        let reader = CatalogueReader(storeRun, quantityLimit: options.quantityLimit, into: StagedProducts()) { staged, line, product in
+            staged.append(SelectedProduct(line: line, name: product.name, barcode: product.barcode))
         }
         do {
-            let products = try await reader.read()
+            let staged = try await reader.read()
             metrics.take(await reader.selection)
-            return products
+            return staged
         } catch {
             metrics.take(await reader.selection)
             throw error

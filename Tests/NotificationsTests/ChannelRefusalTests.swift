@@ -113,6 +113,29 @@ import Testing
         }
     }
 
+    @Test("a channel that is refused shows none of its values, whichever one is bad")
+    func showsNothing() async throws {
+        let config = #"{"bot_token": "1:geheim", "chat_id": "2"}"#
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            try await outbox.run("UPDATE notification_channels SET type = 'TELEGRAM', config = \(config)::jsonb WHERE id = \(channel)")
+            let changes: [(field: String, change: String)] = [
+                ("name", "name = ' '"), ("name", "name = repeat('x', 201)"), ("name", "name = NULL"), ("type", "type = NULL"),
+                ("type", "type = 'SMS'"), ("config", "config = NULL"), ("config", #"config = '["geheim"]'"#), ("active", "active = NULL"),
+                ("created_at", "created_at = NULL"), ("id", "id = NULL"),
+                ("config", "config = config || jsonb_build_object('proxy', repeat('geheim', 400000))"),
+            ]
+            for (field, change) in changes {
+                let error = await #expect(throws: PostgresError.self, "\(change)") {
+                    try await outbox.run("UPDATE notification_channels SET \(spliced(change)) WHERE id = \(channel)")
+                }
+                let message = error?.message ?? ""
+                #expect(message.hasPrefix("\(field): "), "\(change): \(message)")
+                #expect(error?.detail == nil && !message.contains("geheim"), "\(change): \(error?.detail ?? "")")
+            }
+        }
+    }
+
     @Test("what the channels take is taken, and a row that was bad before can still be switched off and removed")
     func taken() async throws {
         try await Outbox.withDatabase { outbox in

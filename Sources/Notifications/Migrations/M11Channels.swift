@@ -45,11 +45,6 @@ extension Migration {
           mail_address text := '^(?=[!-~]+$)[^][@<>(),;:\\"]{1,64}@[^][@<>(),;:\\"]{1,189}$';
           field text;
         BEGIN
-          IF type IS NULL OR type NOT IN ('TELEGRAM', 'EMAIL', 'WEBHOOK') THEN
-            PERFORM refuse('type', 'it must be TELEGRAM, EMAIL or WEBHOOK');
-          ELSIF jsonb_typeof(config) IS DISTINCT FROM 'object' THEN
-            PERFORM refuse('config', 'it must be an object such as {"key": "value"}');
-          END IF;
           SELECT k INTO field FROM jsonb_object_keys(config) AS k WHERE k <> ALL (allowed) ORDER BY k LIMIT 1;
           IF FOUND THEN
             PERFORM refuse('config', format('"%s" is not known; allowed for %s are %s', left(field, 60), type, array_to_string(allowed, ', ')));
@@ -95,9 +90,17 @@ extension Migration {
 
         CREATE FUNCTION check_notification_channel() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
+          PERFORM refuse_first(ARRAY[
+            ['name', (NEW.name ~ '\S' AND length(NEW.name) <= 200)::text, 'it needs 1 to 200 characters, and not only blanks'],
+            ['type', (NEW.type IN ('TELEGRAM', 'EMAIL', 'WEBHOOK'))::text, 'it must be TELEGRAM, EMAIL or WEBHOOK'],
+            ['config', (jsonb_typeof(NEW.config) = 'object')::text, 'it must be a JSON object such as {"key": "value"}'],
+            ['id', (NEW.id IS NOT NULL)::text, 'it must not be null'],
+            ['active', (NEW.active IS NOT NULL)::text, 'it must not be null'],
+            ['created_at', (NEW.created_at IS NOT NULL)::text, 'it must not be null']]);
           -- A row that has to be switched off, removed or renamed is not held up by what else is wrong with it.
           IF TG_OP = 'INSERT' OR NEW.type IS DISTINCT FROM OLD.type OR NEW.config IS DISTINCT FROM OLD.config THEN
             PERFORM check_channel_config(NEW.type, NEW.config);
+            PERFORM check_document('config', NEW.config);
           END IF;
           IF TG_OP = 'UPDATE' THEN
             IF NEW.active AND NOT OLD.active THEN

@@ -63,17 +63,12 @@ extension OperatorError {
 
 /// Sentences for the constraints that the schema declares, with the field first; those of triggers bring their own.
 private enum Constraints {
-    private static let name = "name: it needs 1 to 200 characters, and not only blanks"
-    private static let object = "config: it must be a JSON object such as {\"key\": 1}"
     private static let sentences = [
         "integrations_name": "name: another integration has this name",
         "stores_name": "name: another store has this name",
         "stores_registration": "registration: another store has this registration",
         "job_configurations_name": "name: another job has this name",
         "notification_channels_name": "name: another channel has this name",
-        "notification_channels_name_check": name,
-        "notification_channels_type_check": "type: it must be TELEGRAM, EMAIL or WEBHOOK",
-        "notification_channels_config_check": object,
     ]
 
     static func sentence(for constraint: String) -> String? { sentences[constraint] }
