@@ -28,14 +28,15 @@ enum ComparisonStatements {
 
     static let copyDifferences = "COPY comparison_differences (execution_id, store_id, code, kind, expected, actual) FROM STDIN"
 
-    /// A sync that is due or runs and has not planned its stores yet, when they may be a comparison's own, at its target; none once the
-    /// comparison's first attempt began longer ago than `patience`. A sync or a comparison that names no target may have any.
+    /// A sync that is due, runs or waits for its next attempt, and has not planned its stores yet, when they may be a comparison's own, at its
+    /// target; none once the comparison's first attempt began longer ago than `patience`. A sync or a comparison that names no target may
+    /// have any.
     static func unplannedSync(comparison: ExecutionID, of choice: StoreChoice, patience: Duration) -> SQL {
         """
         SELECT l.id::text AS id FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id
         CROSS JOIN LATERAL (SELECT j.config || coalesce(l.params, '{}') AS options OFFSET 0) AS o
         WHERE j.job_type = 'SYNC_PRODUCTS' AND j.paused_at IS NULL AND l.parent_id IS NULL AND l.store_id IS NULL
-          AND (l.status = 'RUNNING' AND l.worker IS NOT NULL OR l.status = 'PENDING' AND l.run_at <= clock_timestamp())
+          AND (l.status = 'RUNNING' AND l.worker IS NOT NULL OR l.status = 'PENDING' AND (l.run_at <= clock_timestamp() OR l.attempt > 0))
           AND NOT is_dry_run(l.params, j.config)
           AND (\(choice.target ?? "") = '' OR coalesce(o.options ->> 'target', '') IN ('', \(choice.target ?? "")))
           AND (\(choice.storeIDs)::int[] = '{}' OR coalesce(o.options -> 'store_ids', 'null') IN ('null', '[]')

@@ -88,6 +88,9 @@ import Testing
             #expect(try await waits(shop, age: 800))
             #expect(try await waits(shop, age: 901) == false)
             try await shop.plant("UPDATE job_live SET run_at = now() + interval '20 seconds' WHERE job_config_id = 2")
+            #expect(try await waits(shop), "its login failed, and the next attempt is to come")
+            #expect(try await waits(shop, age: 901) == false)
+            try await shop.plant("UPDATE job_live SET attempt = 0 WHERE job_config_id = 2")
             #expect(try await waits(shop) == false, "the sync is due later")
         }
     }
