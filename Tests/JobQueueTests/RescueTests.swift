@@ -57,6 +57,7 @@ import Testing
             #expect(
                 try await queue.column("status || ' ' || (error_details ->> 'code') || ' ' || rescues", of: child) == "FAILED QUARANTINED 2"
             )
+            #expect(try await queue.column("error_details #>> '{stores,0,store_id}'", of: child) == "7", "the message names the store")
             #expect(try await queue.attempts(child) == ["1 RESCUED", "2 RESCUED", "3 RESCUED"])
             #expect(
                 try await queue.column("status || ' ' || (error_details -> 'stores' -> 0 ->> 'message')", of: parent).hasPrefix(

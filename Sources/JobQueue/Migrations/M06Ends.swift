@@ -189,17 +189,24 @@ extension Migration {
               RETURN coalesce(returned, '{}');
             END $$;
 
+            -- What `error_details` holds of a run that the queue itself ends; of a store's run it names the store, as a worker would.
+            CREATE FUNCTION run_error(code text, message text, retryable boolean, store int, registration text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+              SELECT jsonb_build_object('code', code, 'message', message, 'retryable', retryable) || CASE WHEN store IS NULL THEN '{}'
+                ELSE jsonb_build_object('more', 0, 'stores',
+                  jsonb_build_array(jsonb_build_object('store_id', store, 'registration', registration, 'message', message))) END
+            $$;
+
             -- Runs of lost workers, locked by the caller: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row.
             CREATE FUNCTION take_back(ids uuid[], tokens bigint[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE poisoned uuid[]; parents uuid[]; n int := cardinality(ids);
+            DECLARE poisoned uuid[]; errors jsonb[]; parents uuid[]; n int := cardinality(ids);
             BEGIN
-              SELECT array_agg(id ORDER BY id), array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL) INTO poisoned, parents
-              FROM job_live WHERE id = ANY (ids) AND rescues >= 2;
+              SELECT array_agg(id ORDER BY id),
+                array_agg(run_error('QUARANTINED', 'three workers in a row were lost while they ran it', false, store_id, registration) ORDER BY id),
+                array_agg(DISTINCT parent_id) FILTER (WHERE parent_id IS NOT NULL)
+              INTO poisoned, errors, parents FROM job_live WHERE id = ANY (ids) AND rescues >= 2;
               IF poisoned IS NOT NULL THEN
                 PERFORM archive_executions(poisoned, NULL, array_fill('FAILED'::text, ARRAY[cardinality(poisoned)]),
-                  array_fill('RESCUED'::text, ARRAY[cardinality(poisoned)]), NULL,
-                  array_fill('{"code": "QUARANTINED", "message": "three workers in a row were lost while they ran it", "retryable": false}'::jsonb,
-                    ARRAY[cardinality(poisoned)]));
+                  array_fill('RESCUED'::text, ARRAY[cardinality(poisoned)]), NULL, errors);
                 PERFORM end_parents(parents);
               END IF;
               PERFORM return_executions(ids, tokens, array_fill('RESCUED'::text, ARRAY[n]),
@@ -288,7 +295,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, end_lost_transactions, rescue_executions, take_back, return_executions, move_to_pending, finish_executions, end_parents,
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, end_lost_transactions, rescue_executions, take_back, run_error, return_executions, move_to_pending, finish_executions, end_parents,
               archive_executions, move_to_finished, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;

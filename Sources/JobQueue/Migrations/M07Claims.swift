@@ -217,11 +217,11 @@ extension Migration {
               -- Those that somebody has locked, or whose parent he has, are for a later round.
               locked := ARRAY(SELECT id FROM job_live WHERE id = ANY (late || parents) ORDER BY id FOR UPDATE SKIP LOCKED);
               -- Once more: meanwhile one may have been claimed after all.
-              SELECT array_agg(q.id ORDER BY q.id), array_agg(jsonb_build_object('code', 'SYNC_LIVE', 'message', m.message, 'retryable', true, 'more', 0,
-                  'stores', jsonb_build_array(jsonb_build_object('store_id', q.store_id, 'registration', q.registration, 'message', m.message))) ORDER BY q.id)
+              SELECT array_agg(q.id ORDER BY q.id), array_agg(run_error('SYNC_LIVE',
+                  format('it was not compared: a sync of the store did not end within %s s (timeout_seconds)', j.timeout_seconds), true,
+                  q.store_id, q.registration) ORDER BY q.id)
                 INTO late, errors
               FROM job_live AS q JOIN job_configurations AS j ON j.id = q.job_config_id
-              CROSS JOIN LATERAL (SELECT format('it was not compared: a sync of the store did not end within %s s (timeout_seconds)', j.timeout_seconds) AS message) AS m
               WHERE q.id = ANY (late) AND q.id = ANY (locked) AND (q.parent_id IS NULL OR q.parent_id = ANY (locked)) AND q.status = 'PENDING';
               IF late IS NOT NULL THEN
                 PERFORM archive_executions(late, NULL, array_fill('FAILED'::text, ARRAY[cardinality(late)]), NULL, NULL, errors);
