@@ -57,7 +57,7 @@ let package = Package(
         module("Cron"),
         module("JobQueue", ["Cron", "Postgres", "Runtime"]),
         module("Retail", ["Cron", "JobQueue", "Postgres", "Runtime"]),
-        module("Partners", ["Retail", "Networking", "Secrets", "CJSON", "Runtime"]),
+        module("Partners", ["JobQueue", "Retail", "Networking", "Secrets", "CJSON", "Runtime"]),
         module("Notifications", ["JobQueue", "Postgres", "Networking", "Secrets", "Runtime"]),
         .executableTarget(
             name: "chimera",
@@ -93,7 +93,8 @@ let package = Package(
         tests(
             "NotificationsTests", ["JobQueue", "Networking", "Notifications", "Postgres", "Retail", "Runtime", "Secrets", "TestSupport"],
             excluding: ["Goldens"]),
-        tests("PartnersTests", ["Partners", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
+        tests(
+            "PartnersTests", ["JobQueue", "Partners", "Postgres", "Retail", "Networking", "Secrets", "TestSupport"], needsPrograms: true),
         tests("SandboxTests", ["TestSupport"], needsPrograms: true),
         tests("ChannelTests", ["Networking", "Notifications", "Runtime", "Secrets", "TestSupport"], needsPrograms: true),
         tests("ChimeraTests", ["JobQueue", "Postgres", "Runtime", "TestSupport"], needsPrograms: true, excluding: ["Goldens"]),

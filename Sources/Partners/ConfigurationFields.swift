@@ -56,6 +56,11 @@ struct ConfigurationFields: Sendable {
         return .milliseconds(Int(seconds * 1000))
     }
 
+    /// Refuses what stands in place of an object; its members would be taken for absent.
+    func requireObject(_ path: String) throws(PartnerFailure) {
+        guard value(path) == nil || value(path)?.objectValue != nil else { throw defect("config.\(path) must be an object") }
+    }
+
     /// The members of an object as texts, by key; numbers and truth values are spelled out.
     func texts(_ path: String) throws(PartnerFailure) -> [(name: String, value: String)]? {
         guard let value = value(path) else { return nil }

@@ -49,6 +49,8 @@ struct CresceVendasConfiguration: Sendable {
             throw config.defect("config.auth_headers is missing; it needs X-AdminUser-Email and X-AdminUser-Token")
         }
         authHeaders = headers
+        try config.requireObject("fields")
+        try config.requireObject("campaign_config")
         fields = FieldNames(
             code: try config.text("fields.code") ?? "code", price: try config.text("fields.price") ?? "price",
             finalPrice: try config.text("fields.final_price") ?? "final_price", limit: try config.text("fields.limit") ?? "limit")
@@ -69,8 +71,8 @@ struct CresceVendasConfiguration: Sendable {
     private static func minute(_ path: String, _ config: ConfigurationFields) throws(PartnerFailure) -> Int? {
         guard let text = try config.text(path) else { return nil }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts.allSatisfy({ (1...2).contains($0.count) }), let hour = UInt8(parts[0]), let minute = UInt8(parts[1]),
-            hour < 24, minute < 60
+        guard parts.count == 2, parts.allSatisfy({ (1...2).contains($0.count) && $0.allSatisfy(\.isWholeNumber) }),
+            let hour = UInt8(parts[0]), let minute = UInt8(parts[1]), hour < 24, minute < 60
         else { throw config.defect("config.\(path) must be a time such as 06:00") }
         return Int(hour) * 60 + Int(minute)
     }

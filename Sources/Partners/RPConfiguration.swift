@@ -39,6 +39,7 @@ struct RPConfiguration: Sendable {
         }
         maximumPages = try fields.wholeNumber("max_pages", in: 1...1_000_000) ?? 2000
 
+        try fields.requireObject("pagination")
         if let method = try fields.text("pagination.method"), method != "CURSOR" {
             throw fields.defect("config.pagination.method must be CURSOR")
         }

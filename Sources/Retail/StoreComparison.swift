@@ -69,7 +69,8 @@ actor StoreComparison {
 
     /// The listing is asked for while the pages are read; when one side fails, the other is given up.
     private func readBothSides(day: String, quantityLimit: Int) async throws -> ([CampaignLine], Listing) {
-        let reader = CatalogueReader(storeRun, quantityLimit: quantityLimit, into: [CampaignLine]()) { lines, line, _ in lines.append(line) }
+        let reader = CatalogueReader(storeRun, quantityLimit: quantityLimit, into: [CampaignLine]()) { lines, line, _ in lines.append(line)
+        }
         var offered: [CampaignLine] = []
         var listing = Listing()
         do {

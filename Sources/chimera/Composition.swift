@@ -11,7 +11,7 @@ enum Composition {
     static let version = "0.1.0"
 
     /// All migrations, each owned by the target of its tables; the migrator sorts them by number.
-    static let migrations: [Migration] = Migration.ofQueue + [.m10Stores, .m11Notifications]
+    static let migrations: [Migration] = Migration.ofQueue + [.m10Stores, .m11Notifications, .m13PartnerSettings]
 
     /// Tables that a clean-up walks through, each declared by its owner.
     static let retentionRules: [RetentionRule] = [.scheduleTicks, .notificationDeliveries, .comparisonDifferences, .campaigns]

@@ -11,7 +11,7 @@ import Testing
     private static func codes() throws -> Set<String> {
         let places = [
             #/code: "([A-Z_]{3,})"/#, #/(?:unusable|failure|refused)\("([A-Z][A-Z_]+)",/#, #/: \("([A-Z_]+)", (?:true|false|")/#,
-            #/['"]code['"][:,] ['"]([A-Z_]+)['"]/#,
+            #/['"]code['"][:,] ['"]([A-Z_]+)['"]/#, #/run_error\('([A-Z_]+)'/#,
         ]
         var codes: Set<String> = []
         for target in ["JobQueue", "Partners", "Retail", "chimera"] {

@@ -10,7 +10,7 @@ import Testing
         "Cron": [],
         "JobQueue": ["Cron", "Postgres", "Runtime"],
         "Retail": ["Cron", "JobQueue", "Postgres", "Runtime"],
-        "Partners": ["Retail", "Networking", "Secrets", "CJSON", "Runtime"],
+        "Partners": ["JobQueue", "Retail", "Networking", "Secrets", "CJSON", "Runtime"],
         "Notifications": ["JobQueue", "Postgres", "Networking", "Secrets", "Runtime"],
         "chimera": [
             "Runtime", "Postgres", "Networking", "Secrets", "Cron", "JobQueue", "Retail", "Partners", "Notifications",

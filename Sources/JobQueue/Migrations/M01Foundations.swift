@@ -115,6 +115,12 @@ extension Migration {
               RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, MESSAGE = field || ': ' || sentence;
             END $$;
 
+            -- The same of a setting in `config`, without the colon: what stands behind `password:` is hidden wherever the sentence is shown.
+            CREATE FUNCTION refuse_setting(path text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
+            BEGIN
+              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || path, MESSAGE = format('config.%s %s', path, sentence);
+            END $$;
+
             -- Refuses the first field whose rule does not hold, of rows (field, whether it holds, sentence); null does not hold. Before CHECK and NOT
             -- NULL can, which name a constraint and print the whole row, secrets and all.
             CREATE FUNCTION refuse_first(rules text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -147,7 +153,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION audit_truncate, check_document, refuse_first, refuse, audit_change, current_actor CASCADE;
+            DROP FUNCTION audit_truncate, check_document, refuse_first, refuse_setting, refuse, audit_change, current_actor CASCADE;
             DROP TABLE audit_log;
             DROP FUNCTION mask_secrets, mask_text, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
             """#)

@@ -162,6 +162,13 @@ extension Migration {
             END $$;
             SELECT create_partitions();
 
+            -- What `error_details` holds of a run that the queue itself ends; of a store's run it names the store, as a worker would.
+            CREATE FUNCTION run_error(code text, message text, retryable boolean, store int, registration text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+              SELECT jsonb_build_object('code', code, 'message', message, 'retryable', retryable) || CASE WHEN store IS NULL THEN '{}'
+                ELSE jsonb_build_object('more', 0, 'stores',
+                  jsonb_build_array(jsonb_build_object('store_id', store, 'registration', registration, 'message', message))) END
+            $$;
+
             -- What operators have to mend, a sentence each.
             CREATE VIEW queue_defects AS
               SELECT format('the partitions of %s cannot be made, so nothing that was begun on that day can end: see which table named …_%s is in the way or locked',
@@ -174,7 +181,7 @@ extension Migration {
             """#,
         down: #"""
             DROP VIEW queue_defects;
-            DROP FUNCTION create_partitions, create_day_partitions;
+            DROP FUNCTION run_error, create_partitions, create_day_partitions;
             DROP VIEW missing_partition_days;
             DROP FUNCTION is_partition;
             DROP TABLE workers, execution_logs;

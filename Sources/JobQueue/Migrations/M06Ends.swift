@@ -189,13 +189,6 @@ extension Migration {
               RETURN coalesce(returned, '{}');
             END $$;
 
-            -- What `error_details` holds of a run that the queue itself ends; of a store's run it names the store, as a worker would.
-            CREATE FUNCTION run_error(code text, message text, retryable boolean, store int, registration text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-              SELECT jsonb_build_object('code', code, 'message', message, 'retryable', retryable) || CASE WHEN store IS NULL THEN '{}'
-                ELSE jsonb_build_object('more', 0, 'stores',
-                  jsonb_build_array(jsonb_build_object('store_id', store, 'registration', registration, 'message', message))) END
-            $$;
-
             -- Runs of lost workers, locked by the caller: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row.
             CREATE FUNCTION take_back(ids uuid[], tokens bigint[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE poisoned uuid[]; errors jsonb[]; parents uuid[]; n int := cardinality(ids);
@@ -295,7 +288,7 @@ extension Migration {
             END $$;
             """#,
         down: #"""
-            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, end_lost_transactions, rescue_executions, take_back, run_error, return_executions, move_to_pending, finish_executions, end_parents,
+            DROP FUNCTION cancel_descendants, sweep_parents, forgive_rescues, end_lost_transactions, rescue_executions, take_back, return_executions, move_to_pending, finish_executions, end_parents,
               archive_executions, move_to_finished, executions_ended, executions_to_tell;
             DROP AGGREGATE sum_metrics(jsonb);
             DROP FUNCTION add_metrics, weigh_differences;

@@ -3,12 +3,6 @@ import JobQueue
 /// What SQL can see of a bad channel.
 extension Migration {
     static let m11Channels = #"""
-        -- Without a colon behind the field: what stands behind `bot_token:` is hidden wherever the sentence is shown.
-        CREATE FUNCTION refuse_channel(field text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
-        BEGIN
-          RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || field, MESSAGE = format('config.%s %s', field, sentence);
-        END $$;
-
         -- A text of a channel's config that matches a pattern; encrypted ones are taken as they are, absent and null ones pass.
         CREATE FUNCTION check_channel_text(config jsonb, field text, pattern text, sentence text) RETURNS void LANGUAGE plpgsql
         SET search_path FROM CURRENT AS $$
@@ -16,7 +10,7 @@ extension Migration {
           IF jsonb_typeof(config -> field) = 'null' OR config ->> field LIKE 'enc:v1:%' THEN
             RETURN;
           ELSIF jsonb_typeof(config -> field) <> 'string' OR config ->> field !~ pattern THEN
-            PERFORM refuse_channel(field, sentence);
+            PERFORM refuse_setting(field, sentence);
           END IF;
         END $$;
 
@@ -28,33 +22,24 @@ extension Migration {
             PERFORM check_channel_text(config, field, pattern, sentence);
           ELSIF EXISTS (SELECT FROM jsonb_array_elements(config -> field) AS e(value)
               WHERE jsonb_typeof(value) <> 'string' OR (value #>> '{}' !~ pattern AND value #>> '{}' NOT LIKE 'enc:v1:%')) THEN
-            PERFORM refuse_channel(field, sentence);
+            PERFORM refuse_setting(field, sentence);
           END IF;
         END $$;
 
-        -- With an integration, which may come later, what is not here stands there.
-        CREATE FUNCTION check_channel_config(type text, config jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-        DECLARE
-          allowed text[] := ARRAY['integration', 'proxy', 'ca_file'] || CASE type
+        CREATE FUNCTION channel_settings(type text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+          SELECT ARRAY['integration', 'proxy', 'ca_file'] || CASE type
             WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id', 'parse_mode', 'api_base_url']
             WHEN 'EMAIL' THEN ARRAY['smtp_url', 'username', 'password', 'from', 'to', 'starttls']
-            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret', 'headers', 'allow_private_network'] END;
-          required text[] := CASE type WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id'] WHEN 'EMAIL' THEN ARRAY['smtp_url', 'from', 'to']
-            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret'] END;
+            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret', 'headers', 'allow_private_network'] END
+        $$;
+
+        -- What is there, be it in a channel or in the integration that it names.
+        CREATE FUNCTION check_channel_settings(config jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE
           web_address text := '^https?://(?=[^/?#])[!-~]+$';
           mail_address text := '^(?=[!-~]+$)[^][@<>(),;:\\"]{1,64}@[^][@<>(),;:\\"]{1,189}$';
           field text;
         BEGIN
-          SELECT k INTO field FROM jsonb_object_keys(config) AS k WHERE k <> ALL (allowed) ORDER BY k LIMIT 1;
-          IF FOUND THEN
-            PERFORM refuse('config', format('"%s" is not known; allowed for %s are %s', left(field, 60), type, array_to_string(allowed, ', ')));
-          END IF;
-          FOREACH field IN ARRAY required LOOP
-            IF coalesce(config -> field, 'null') IN ('null', '""', '[]') AND coalesce(config ->> 'integration', '') = '' THEN
-              PERFORM refuse_channel(field, format('is missing; a %s channel needs %s, or the integration that has them', type,
-                array_to_string(required, ', ')));
-            END IF;
-          END LOOP;
           FOREACH field IN ARRAY ARRAY['integration', 'proxy', 'ca_file', 'username', 'password'] LOOP
             PERFORM check_channel_text(config, field, '', 'must be a text');
           END LOOP;
@@ -73,18 +58,40 @@ extension Migration {
           IF jsonb_typeof(config -> 'headers') NOT IN ('object', 'null') OR EXISTS (
               SELECT FROM jsonb_each(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS h(name, value)
               WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\u0001-\u0008\u000A-\u001F\u007F]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
-            PERFORM refuse_channel('headers', 'must be an object of texts without line breaks and other control characters, such as {"X-Team": "ops"}');
+            PERFORM refuse_setting('headers', 'must be an object of texts without line breaks and other control characters, such as {"X-Team": "ops"}');
           ELSIF jsonb_typeof(config -> 'allow_private_network') NOT IN ('boolean', 'null') THEN
-            PERFORM refuse_channel('allow_private_network', 'must be true or false');
+            PERFORM refuse_setting('allow_private_network', 'must be true or false');
           END IF;
           SELECT k INTO field FROM jsonb_object_keys(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS k
           WHERE lower(k) IN ('webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'content-length', 'transfer-encoding', 'host', 'connection', 'expect')
           ORDER BY k LIMIT 1;
           IF FOUND THEN
-            PERFORM refuse_channel('headers.' || field, 'is set by chimera itself; leave it out');
-          ELSIF type = 'WEBHOOK' AND config ->> 'proxy' <> '' AND coalesce(config -> 'allow_private_network',
+            PERFORM refuse_setting('headers.' || field, 'is set by chimera itself; leave it out');
+          END IF;
+        END $$;
+
+        -- With an integration, which may come later, what is not here stands there.
+        CREATE FUNCTION check_channel_config(type text, config jsonb) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        DECLARE
+          allowed text[] := channel_settings(type);
+          required text[] := CASE type WHEN 'TELEGRAM' THEN ARRAY['bot_token', 'chat_id'] WHEN 'EMAIL' THEN ARRAY['smtp_url', 'from', 'to']
+            WHEN 'WEBHOOK' THEN ARRAY['url', 'secret'] END;
+          field text;
+        BEGIN
+          SELECT k INTO field FROM jsonb_object_keys(config) AS k WHERE k <> ALL (allowed) ORDER BY k LIMIT 1;
+          IF FOUND THEN
+            PERFORM refuse('config', format('"%s" is not known; allowed for %s are %s', left(field, 60), type, array_to_string(allowed, ', ')));
+          END IF;
+          FOREACH field IN ARRAY required LOOP
+            IF coalesce(config -> field, 'null') IN ('null', '""', '[]') AND coalesce(config ->> 'integration', '') = '' THEN
+              PERFORM refuse_setting(field, format('is missing; a %s channel needs %s, or the integration that has them', type,
+                array_to_string(required, ', ')));
+            END IF;
+          END LOOP;
+          PERFORM check_channel_settings(config);
+          IF type = 'WEBHOOK' AND config ->> 'proxy' <> '' AND coalesce(config -> 'allow_private_network',
               to_jsonb(coalesce(config ->> 'integration', '') <> '')) <> 'true' THEN
-            PERFORM refuse_channel('proxy', 'hides which address is meant; it needs "allow_private_network": true');
+            PERFORM refuse_setting('proxy', 'hides which address is meant; it needs "allow_private_network": true');
           END IF;
         END $$;
 
@@ -112,10 +119,22 @@ extension Migration {
         END $$;
         CREATE TRIGGER check_notification_channel BEFORE INSERT OR UPDATE ON notification_channels
           FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
+
+        CREATE FUNCTION check_channel_integration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+        BEGIN
+          IF TG_OP = 'INSERT' OR NEW.type <> OLD.type OR NEW.config <> OLD.config THEN
+            PERFORM check_channel_settings(coalesce(jsonb_object_agg(key, value), '{}')) FROM jsonb_each(NEW.config) WHERE key = ANY (channel_settings(NEW.type));
+          END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER check_channel_integration BEFORE INSERT OR UPDATE ON integrations FOR EACH ROW
+          WHEN (NEW.type IN ('TELEGRAM', 'EMAIL', 'WEBHOOK')) EXECUTE FUNCTION check_channel_integration();
         """#
 
     static let m11ChannelsDown = #"""
+        DROP TRIGGER check_channel_integration ON integrations;
         DROP TRIGGER check_notification_channel ON notification_channels;
-        DROP FUNCTION check_notification_channel, check_channel_config, check_channel_texts, check_channel_text, refuse_channel;
+        DROP FUNCTION check_channel_integration, check_notification_channel, check_channel_config, check_channel_settings, channel_settings, check_channel_texts,
+          check_channel_text;
         """#
 }
