@@ -260,4 +260,36 @@ import Testing
             #expect(try await database.done("status", "--json").json["untold"] == ["nightly"])
         }
     }
+
+    @Test("a channel whose newest message did not arrive is said with the reason, until one does or somebody changes it")
+    func undelivered() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let config = #"{"bot_token": "1:a", "chat_id": "7"}"#
+            _ = try await database.pool.query(
+                "INSERT INTO notification_channels (name, type, config) VALUES ('plantão', 'TELEGRAM', \(config)::jsonb)")
+            func deliver(_ status: String, _ error: String?) async throws -> [JSONValue] {
+                _ = try await database.pool.query(
+                    """
+                    INSERT INTO notification_deliveries (channel_id, event, execution_id, status, attempts, last_error)
+                    SELECT id, 'FAILURE', uuid_v7(), \(status), 1, \(orNull: error) FROM notification_channels
+                    """)
+                return try #require(try await database.done("status", "--json").json["channels"]?.arrayValue)
+            }
+            #expect(try await database.done("status", "--json").json["channels"] == [])
+            let reason = "Telegram: 400 Bad Request: chat not found"
+            #expect(try await deliver("FAILED", reason) == [["name": "plantão", "active": true, "problem": .string(reason)]])
+            let text = try await database.done("status").text
+            #expect(text.contains("channels: \"plantão\" does not deliver: \(reason): chimera channel test 'plantão'"), "\(text)")
+            #expect(try await database.done("channel", "list").text.contains(reason))
+            #expect(try await deliver("PENDING", nil).first?["problem"]?.stringValue == reason, "the first attempt is under way")
+            #expect(try await deliver("SENT", nil).isEmpty)
+            #expect(try await deliver("PENDING", "connection refused").first?["problem"] == "connection refused")
+            #expect(try await deliver("FAILED", reason).first?["problem"]?.stringValue == reason)
+            _ = try await database.pool.query("UPDATE notification_channels SET config = config || '{\"chat_id\": \"8\"}'")
+            #expect(try await database.done("status", "--json").json["channels"] == [], "it was changed since")
+            _ = try await database.pool.query("UPDATE notification_channels SET active = false, problem = 'Telegram: 401'")
+            let off = try await database.done("status").text
+            #expect(off.contains("\"plantão\" is switched off: Telegram: 401: chimera channel edit 'plantão' --active yes"), "\(off)")
+        }
+    }
 }

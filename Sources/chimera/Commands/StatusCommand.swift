@@ -10,10 +10,10 @@ enum StatusCommand {
             without its success in time, PAUSED one whose due times are skipped, PROBLEM one that cannot be used.
             """
     ) { invocation in
-        let (stores, workers, schedules, untold) = try await OperatorDatabase(invocation).transaction { transaction in
+        let (stores, workers, schedules, channels, untold) = try await OperatorDatabase(invocation).transaction { transaction in
             (
                 try await transaction.rows(StatusStatements.stores), try await transaction.row(StatusStatements.workers) ?? .null,
-                try await transaction.rows(StatusStatements.schedules),
+                try await transaction.rows(StatusStatements.schedules), try await transaction.rows(ChannelStatements.troubled),
                 try await transaction.query(StatusStatements.untold).compactMap { $0["name"] }
             )
         }
@@ -22,11 +22,11 @@ enum StatusCommand {
         if invocation.wantsJSON {
             StandardOutput.write(
                 JSONValue.object([
-                    "stores": .array(rows), "workers": workers, "schedules": .array(schedules),
+                    "stores": .array(rows), "workers": workers, "schedules": .array(schedules), "channels": .array(channels),
                     "untold": .array(untold.map { .string($0) }),
                 ]).text)
         } else {
-            StandardOutput.write(page(rows, workers: workers, schedules: schedules, untold: untold))
+            StandardOutput.write(page(rows, workers: workers, schedules: schedules, channels: channels, untold: untold))
         }
         return rows.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
     }
@@ -37,7 +37,9 @@ enum StatusCommand {
         Table.Column("REASON", "reason"), Table.Column("MEND", "mend"),
     ]
 
-    private static func page(_ stores: [JSONValue], workers: JSONValue, schedules: [JSONValue], untold: [String]) -> String {
+    private static func page(
+        _ stores: [JSONValue], workers: JSONValue, schedules: [JSONValue], channels: [JSONValue], untold: [String]
+    ) -> String {
         var counts: [String: Int] = [:]
         for store in stores { counts[Cell.text(store["state"]), default: 0] += 1 }
         let summary = counts.sorted { $0.key < $1.key }.map { "\($1) \($0)" }.joined(separator: ", ")
@@ -51,10 +53,20 @@ enum StatusCommand {
                 ? "workers: none is alive: chimera worker"
                 : "workers: \(alive) alive, \(Cell.text(workers["running"])) of \(Cell.text(workers["slots"])) slots in use")
         lines.append(schedules.isEmpty ? "schedules: as they should be" : "schedules: " + schedules.map(sentence).joined(separator: "; "))
+        var silent = channels.map(silence)
         if !untold.isEmpty {
-            lines.append("channels: nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
+            silent.append("nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
         }
+        if !silent.isEmpty { lines.append("channels: " + silent.joined(separator: "; ")) }
         return lines.joined(separator: "\n")
+    }
+
+    private static func silence(of channel: JSONValue) -> String {
+        let (name, problem) = (Cell.text(channel["name"]), Cell.text(channel["problem"]))
+        let (state, mend) =
+            channel["active"]?.boolValue == true
+            ? ("does not deliver", "test \(shellWord(name))") : ("is switched off", "edit \(shellWord(name)) --active yes")
+        return printableLine("\(shown(name)) \(state): \(problem): chimera channel \(mend)")
     }
 
     private static func sentence(on schedule: JSONValue) -> String {
