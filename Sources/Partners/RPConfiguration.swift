@@ -31,7 +31,8 @@ struct RPConfiguration: Sendable {
         connection = try ConnectionSettings(fields, timeout: .seconds(60), maximumBodyBytes: 16 << 20)
         authentication = try Self.authentication(fields)
         let configured = try fields.text("token_response_field")
-        tokenPaths = ([configured].compactMap { $0 } + ["response.token", "response.content.token"])
+        let usual = ["response.token", "response.content.token"]
+        tokenPaths = (configured.map { [$0] } ?? []) + usual.filter { $0 != configured }
         tokenHeader = try fields.text("token_header") ?? "token"
         productsEndpoint = try fields.path("products_endpoint", default: Self.defaultProductsEndpoint)
         endpointPieces = productsEndpoint.split(separator: "{lastId}", omittingEmptySubsequences: false).map {

@@ -31,7 +31,7 @@ actor StoreSync {
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
         case .lookThenRebuild(let staged):
             if try await adopt(earlier, staged: staged, day: day) != nil { return try await publish(day: day) }
-            return try await publish(day: day, replacing: (earlier.id, "the listing never showed it; a later run replaced it"))
+            return try await publish(day: day, replacing: (earlier.id, "the listing did not show it; a later run replaced it"))
         case .compare: return try await publish(day: day)
         }
     }
@@ -184,14 +184,15 @@ actor StoreSync {
     }
 
     /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older
-    /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be.
+    /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be: of one that was accepted, as an earlier
+    /// run's is here, nothing has to be known before another takes its place.
     private func adopt(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue? {
         let lines = staged.lines
         do {
             let listed = try await storeRun.listing(day: day).get()
             let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
             guard isShown else { return nil }
-        } catch let failure as PartnerFailure where !options.requiresVerification && !failure.isRetryable {
+        } catch let failure as PartnerFailure where campaign.status == "SENT" || !options.requiresVerification && !failure.isRetryable {
             context.log(.warning, "the listing cannot be read: \(failure.message)")
             return nil
         }

@@ -62,9 +62,8 @@ import Testing
     private func runOfTheStore(in database: TestDatabase) async throws -> (id: String, store: Int) {
         let rows = try await database.pool.query(
             """
-            INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s
-            RETURNING id::text AS id, store_id
-            """)
+            INSERT INTO job_executions (job_config_id, store_id, registration) SELECT j.id, s.id, s.registration FROM job_configurations AS j, stores AS s,
+            """ + asTheQueue + " RETURNING id::text AS id, store_id")
         let row = try #require(rows.first)
         return (try row.get("id"), try row.get("store_id"))
     }

@@ -29,6 +29,41 @@ import Testing
         }
     }
 
+    @Test("what the queue and a sync's plan write of an execution is refused from others: a store by hand would pass its lock")
+    func writtenByTheQueue() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            for (field, columns, values) in [
+                ("store_id", "store_id", "7"), ("store_id", "registration", "'x'"), ("store_id", "source_id", "1"),
+                ("store_id", "target_id", "1"), ("attempt", "metrics", "'[1]'"), ("attempt", "progress", "'{}'"),
+                ("attempt", "error_details", "'5'"), ("attempt", "rescues", "1"),
+            ] {
+                let error = try await queue.refusal(
+                    "INSERT INTO job_executions (job_config_id, \(spliced(columns))) VALUES (\(job), \(spliced(values)))")
+                #expect(error.message.hasPrefix("\(field): "), "\(columns): \(error.message)")
+            }
+            #expect(try await queue.number("SELECT count(*) FROM job_executions") == 0)
+        }
+    }
+
+    @Test("rows of one INSERT have ids in its order, but for a few whose moments the clock does not tell apart")
+    func idOrder() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("j", type: "SYNC_PRODUCTS")
+            try await queue.run(
+                """
+                INSERT INTO job_executions (job_config_id, params)
+                SELECT \(job), jsonb_build_object('store_ids', jsonb_build_array(n)) FROM generate_series(1, 3000) AS n
+                """)
+            let astray = try await queue.number(
+                """
+                SELECT count(*) FILTER (WHERE n < earlier) FROM (SELECT n, lag(n) OVER (ORDER BY id) AS earlier
+                FROM (SELECT id, (params #>> '{store_ids,0}')::int AS n FROM job_executions) AS x) AS y
+                """)
+            #expect(astray <= 30, "\(astray) of 3,000")
+        }
+    }
+
     @Test("at most one live top-level execution has a dedupe key; ON CONFLICT DO NOTHING leaves the second out")
     func dedupe() async throws {
         try await Queue.withDatabase { queue in

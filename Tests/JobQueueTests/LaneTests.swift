@@ -130,7 +130,7 @@ import Testing
             let job = try await queue.addJob()
             let worker = try await queue.addWorker()
             let club = try await queue.addIntegration("club", type: "CRESCEVENDAS")
-            try await queue.run(
+            try await queue.plant(
                 """
                 INSERT INTO job_executions (job_config_id, store_id, target_id, priority) SELECT \(job), 7, \(club), -1 FROM generate_series(1, 1000)
                 """)

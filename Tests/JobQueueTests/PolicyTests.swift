@@ -35,6 +35,16 @@ import Testing
         #expect(sizing.ahead(slots: 0) == 0)
     }
 
+    @Test("what was quick a while ago says nothing of what comes now: after a pause nothing is claimed ahead until a run has ended")
+    func claimAheadAfterPause() {
+        var sizing = ClaimSizing()
+        sizing.record(.microseconds(100), at: .seconds(10))
+        #expect(sizing.ahead(slots: 4, at: .seconds(11)) == 500)
+        #expect(sizing.ahead(slots: 4, at: .milliseconds(11_001)) == 0)
+        sizing.record(.milliseconds(10), at: .seconds(30))
+        #expect(sizing.ahead(slots: 4, at: .seconds(30)) == 20, "of runs of today")
+    }
+
     @Test("durations are told as people say them")
     func durations() {
         let texts: [(Duration, String)] = [

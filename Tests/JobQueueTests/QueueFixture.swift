@@ -49,8 +49,8 @@ struct Queue: DatabaseFixture {
         try await text(
             """
             INSERT INTO job_executions (job_config_id, store_id, registration, source_id, target_id)
-            VALUES (\(job), \(store), \("reg-\(store)"), \(source), \(target)) RETURNING id
-            """)
+            SELECT \(job), \(store), \("reg-\(store)"), \(source), \(target) FROM
+            """ + asTheQueue + " RETURNING id")
     }
 
     /// Adds a worker whose lease holds, or ended a minute ago.

@@ -55,7 +55,7 @@ import Testing
             }
             let child = try await queue.text("SELECT id FROM job_executions WHERE parent_id = \(parent)::uuid")
             #expect(
-                try await queue.column("status || ' ' || (error_details ->> 'code') || ' ' || rescues", of: child) == "FAILED QUARANTINED 2"
+                try await queue.column("status || ' ' || (error_details ->> 'code') || ' ' || rescues", of: child) == "FAILED QUARANTINED 3"
             )
             #expect(try await queue.column("error_details #>> '{stores,0,store_id}'", of: child) == "7", "the message names the store")
             #expect(try await queue.attempts(child) == ["1 RESCUED", "2 RESCUED", "3 RESCUED"])

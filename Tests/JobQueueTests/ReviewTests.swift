@@ -143,9 +143,9 @@ import Testing
                 INSERT INTO job_executions (job_config_id, source_id, target_id, run_at)
                 SELECT j.id, j.id, j.id % 300 + 1, now() - interval '1 second' FROM job_configurations AS j, generate_series(1, 4)
                 """
-            try await queue.run(rows)
+            try await queue.plant(rows)
             try await queue.plant("UPDATE job_live SET status = 'RUNNING', worker = \(worker)::uuid, attempt = 1")
-            try await queue.run(rows)
+            try await queue.plant(rows)
             #expect(try await queue.claim(worker, batch: 200).count == 200)
         }
     }

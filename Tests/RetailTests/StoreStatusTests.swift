@@ -46,7 +46,8 @@ import Testing
 
         func live(runAt: String = "now()") async throws -> String {
             try await shop.text(
-                "INSERT INTO job_executions (job_config_id, store_id, run_at) VALUES (\(job), \(store), \(spliced(runAt))) RETURNING id")
+                "INSERT INTO job_executions (job_config_id, store_id, run_at) SELECT \(job), \(store), \(spliced(runAt)) FROM " + asTheQueue
+                    + " RETURNING id")
         }
 
         /// State, reason, campaign and execution.
@@ -81,7 +82,7 @@ import Testing
     func running() async throws {
         try await withMorning { morning in
             try await morning.shop.run("INSERT INTO job_configurations (name, job_type) VALUES ('compare', 'COMPARE_DATA')")
-            try await morning.shop.run("INSERT INTO job_executions (job_config_id, store_id) VALUES (2, \(morning.store))")
+            try await morning.shop.plant("INSERT INTO job_executions (job_config_id, store_id) VALUES (2, \(morning.store))")
             #expect(try await morning.status[0] == "MISSING")
             let id = try await morning.live()
             #expect(try await morning.status == ["RUNNING", "pending", "", id])

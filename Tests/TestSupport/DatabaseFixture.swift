@@ -70,6 +70,9 @@ extension DatabaseFixture {
     }
 }
 
+/// In the FROM of an INSERT: its transaction may write what only the queue's own functions may, such as the store of an execution.
+package let asTheQueue: SQL = "(SELECT set_config('commit_siblings', '997', true)) AS as_the_queue"
+
 /// Something that a test relies on did not hold.
 package struct Unexpected: Error, CustomStringConvertible {
     /// What it was, in one sentence.

@@ -10,8 +10,8 @@ import Runtime
 package struct ProgramGuard {
     /// The first argument of a process that is a guard.
     package static let argument = "custom-guard"
-    /// Between TERM and KILL.
-    static let grace: Duration = .seconds(3)
+    /// Between TERM and KILL: code stops within 2 s of a cancellation, which is noticed at once, or by the next look.
+    static let grace: Duration = .milliseconds(1_500)
     /// How long what the program leaves behind may go on by itself: a filter of its output has still to say what it read.
     private static let leftoverPatience: Duration = .seconds(1)
     /// How long it tries to end what does not die of KILL.

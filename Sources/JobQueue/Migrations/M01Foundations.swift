@@ -3,15 +3,16 @@ extension Migration {
     package static let m01Foundations = Migration(
         number: 1, name: "foundations",
         up: #"""
-            -- Time-ordered UUIDs (version 7): random keys triple the WAL of a job.
+            -- Time-ordered UUIDs (version 7): random keys triple the WAL of a job. Behind the millisecond and the version stand its 4,096th parts, so
+            -- that rows of one statement are in order, too (RFC 9562, method 3).
             CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-              SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) PLACING
-                substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+              SELECT encode(overlay(uuid_send(gen_random_uuid()) PLACING int8send(((date_part('epoch', clock_timestamp()) * 1000000)::bigint / 1000 << 16)
+                | 28672 | (date_part('microseconds', clock_timestamp())::bigint % 1000 * 4096 / 1000)) FROM 1 FOR 8), 'hex')::uuid
             $$;
 
             -- The smallest version 7 UUID of a moment: the bound of a day's partition.
             CREATE FUNCTION uuid_v7_floor(moment timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-              SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
+              SELECT (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
             $$;
 
             -- The moment a version 7 UUID was made.

@@ -46,7 +46,7 @@ extension Migration {
             -- conditions, which is prepared anew for every row, and one expression, which is for every transaction (as one by one they were
             -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement).
             CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE wakes text;
+            DECLARE wakes text; given_source int := NEW.source_id;
             BEGIN
               SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
                 c.is_gated OR NEW.trigger = 'SCHEDULE' AND c.is_serial, CASE WHEN NEW.run_at <= now() THEN set_config('chimera.wakes', 'on', true) END
@@ -56,6 +56,7 @@ extension Migration {
               IF FOUND AND NEW.params = '{}' AND NEW.store_id IS NULL AND NEW.source_id = 0 AND NEW.target_id = 0 AND NEW.status = 'PENDING'
                   AND NEW.attempt = 0 AND NEW.rescues = 0 AND NEW.rescued_from IS NULL AND NEW.failures = 0 AND NEW.token = 0 AND NEW.worker IS NULL
                   AND NEW.started_at IS NULL AND NEW.finished_at IS NULL AND NEW.attempt_outcome IS NULL AND NEW.created_at = now()
+                  AND NEW.registration IS NULL AND NEW.metrics IS NULL AND NEW.progress IS NULL AND NEW.error_details IS NULL
                   AND NEW.parent_id IS NULL AND NEW.trigger IN ('MANUAL', 'SCHEDULE', 'RETRY') AND NEW.dedupe_key IS NULL AND NEW.max_attempts > 0
                   AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
                   AND substring(uuid_send(NEW.id) FROM 1 FOR 5) = substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3 FOR 5) THEN
@@ -68,8 +69,12 @@ extension Migration {
                 IF NEW.status <> 'PENDING' THEN
                   PERFORM refuse('status', 'an execution begins PENDING; leave the column out');
                 ELSIF NEW.attempt <> 0 OR NEW.rescues <> 0 OR NEW.rescued_from IS NOT NULL OR NEW.failures <> 0 OR NEW.token <> 0 OR NEW.worker IS NOT NULL OR NEW.started_at IS NOT NULL
-                      OR NEW.finished_at IS NOT NULL OR NEW.attempt_outcome IS NOT NULL THEN
-                  PERFORM refuse('attempt', 'attempt, rescues, failures, worker, started_at and finished_at are written by the queue; leave them out');
+                      OR NEW.finished_at IS NOT NULL OR NEW.attempt_outcome IS NOT NULL OR NEW.metrics IS NOT NULL OR NEW.progress IS NOT NULL
+                      OR NEW.error_details IS NOT NULL THEN
+                  PERFORM refuse('attempt', 'attempt, rescues, failures, worker, started_at, finished_at, metrics, progress and error_details are written by the queue; leave them out');
+                ELSIF NEW.store_id IS NOT NULL OR NEW.registration IS NOT NULL OR given_source <> 0 OR NEW.target_id <> 0 THEN
+                  -- Their limits and the store's lock go by what the parent plans.
+                  PERFORM refuse('store_id', 'store_id, registration, source_id and target_id are written by the queue; choose stores by params {"store_ids": [7]}');
                 ELSIF NEW.created_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 day' THEN
                   PERFORM refuse('created_at', 'it is written by the database; leave it out');
                 ELSIF NEW.parent_id IS NOT NULL OR NEW.trigger = 'PARENT' THEN

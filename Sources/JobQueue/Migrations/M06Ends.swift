@@ -62,7 +62,8 @@ extension Migration {
                   attempt, max_attempts, rescues, rescued_from, failures, created_at, created_by, started_at, finished_at, worker, progress, metrics, error_details,
                   token, gated, store_id, registration, source_id, target_id, attempt_outcome)
                 SELECT id, job_config_id, parent_id, retry_of, new_status, trigger, priority, params, dedupe_key, run_at, scheduled_for,
-                  attempt, max_attempts, rescues, rescued_from, failures, created_at, created_by, started_at, greatest(clock_timestamp(), started_at, not_before), worker, progress,
+                  attempt, max_attempts, CASE WHEN new_outcome = 'RESCUED' THEN rescues + 1 ELSE rescues END, rescued_from, failures, created_at, created_by,
+                  started_at, greatest(clock_timestamp(), started_at, not_before), worker, progress,
                   coalesce(new_metrics, metrics), new_error,
                   CASE WHEN held_token IS NULL THEN nextval('lease_token') ELSE token END, gated, store_id, registration, source_id, target_id,
                   CASE WHEN status = 'RUNNING' THEN new_outcome END

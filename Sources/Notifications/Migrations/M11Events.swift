@@ -46,8 +46,8 @@ extension Migration {
           END;
         END $$;
 
-        -- SUCCESS, FAILURE, WARNING and RECOVERY at the end of a top-level execution, each channel the most telling one that it asked for; FAILURE
-        -- "so far" when a child failed for good. A success that nobody wants to hear of costs two looks at small tables for the whole statement.
+        -- FAILURE, RECOVERY, WARNING, and SUCCESS where neither of these two says it, at the end of a top-level execution; a first success after
+        -- a failure that has something to warn of is both. FAILURE "so far" when a child failed for good. A success that nobody wants to hear of costs two looks at small tables for the whole statement.
         CREATE OR REPLACE FUNCTION executions_ended(ended uuid[], remarkable uuid[], succeeded_jobs int[]) RETURNS void LANGUAGE plpgsql
         SET search_path FROM CURRENT AS $$
         DECLARE recovering int[]; recoveries uuid[]; with_success boolean;
@@ -68,14 +68,14 @@ extension Migration {
           SELECT c.channel_id, e.id, e.job_config_id, t.event,
             CASE WHEN t.event = 'FAILURE' THEN (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = e.id AND k.status = 'FAILED') ELSE 0 END
           FROM job_finished AS e JOIN job_channels AS c ON c.job_config_id = e.job_config_id
-          CROSS JOIN LATERAL (SELECT CASE
-            WHEN e.status = 'FAILED' THEN CASE WHEN c.on_failure THEN 'FAILURE' END
-            WHEN c.on_recovery AND e.id = ANY (recoveries) THEN 'RECOVERY'
-            WHEN c.on_warning AND e.metrics ->> 'severity' IN ('warning', 'critical') THEN 'WARNING'
-            WHEN c.on_success THEN 'SUCCESS' END) AS t(event)
+          CROSS JOIN LATERAL (SELECT e.status = 'FAILED' AND c.on_failure AS is_failure,
+            e.status = 'SUCCESS' AND c.on_recovery AND coalesce(e.id = ANY (recoveries), false) AS is_recovery,
+            e.status = 'SUCCESS' AND c.on_warning AND coalesce(e.metrics ->> 'severity', '') IN ('warning', 'critical') AS is_warning OFFSET 0) AS k
+          CROSS JOIN LATERAL (VALUES ('FAILURE', k.is_failure), ('RECOVERY', k.is_recovery), ('WARNING', k.is_warning),
+            ('SUCCESS', e.status = 'SUCCESS' AND c.on_success AND NOT (k.is_recovery OR k.is_warning))) AS t(event, is_told)
           WHERE e.id = ANY (CASE WHEN with_success THEN ended ELSE remarkable || recoveries END)
-            AND e.parent_id IS NULL AND e.status <> 'CANCELLED' AND t.event IS NOT NULL
-          ORDER BY e.id, c.channel_id
+            AND e.parent_id IS NULL AND e.status <> 'CANCELLED' AND t.is_told
+          ORDER BY e.id, c.channel_id, t.event
           ON CONFLICT (execution_id, channel_id, event) WHERE event <> 'LATE' DO UPDATE SET
             failures = excluded.failures, status = 'PENDING', sent_at = NULL, reached = '{}', claim = nextval('delivery_claim'),
             edition = least(d.edition, 2147483646) + (d.attempts > 0)::int,

@@ -1,5 +1,6 @@
 import Postgres
 import Runtime
+import TestSupport
 
 @testable import JobQueue
 
@@ -70,9 +71,9 @@ extension ModelSession {
     private func insertion(_ job: Int, _ store: Int?, _ dedupe: Int?, number: Int) -> SQL {
         """
         INSERT INTO job_executions (job_config_id, params, store_id, source_id, target_id, dedupe_key)
-        VALUES (\(job), \("{\"n\": \(number)}")::jsonb, \(orNull: store)::int, \(store == nil ? 0 : 2), \(store == nil ? 0 : 3),
-          \(orNull: dedupe.map { "key-\($0)" })::text)
-        """
+        SELECT \(job), \("{\"n\": \(number)}")::jsonb, \(orNull: store)::int, \(store == nil ? 0 : 2), \(store == nil ? 0 : 3),
+          \(orNull: dedupe.map { "key-\($0)" })::text
+        """ + (store == nil ? "" : " FROM " + asTheQueue)
     }
 
     private func insert(_ job: Int, _ store: Int?, _ dedupe: Int?, _ fault: ModelFault) async throws {

@@ -8,6 +8,7 @@ extension QueueModel {
     mutating func finish(_ key: Int, as status: String, outcome: String, code: String?, isQueuesDecision: Bool = true) {
         change(key) { row in
             row.outcome = row.status == "RUNNING" ? outcome : nil
+            if outcome == "RESCUED" { row.rescues += 1 }
             row.status = status
             row.code = code
             if isQueuesDecision { row.generation += 1 }
