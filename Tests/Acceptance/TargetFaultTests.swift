@@ -90,6 +90,22 @@ import Testing
         }
     }
 
+    @Test("a price corrected after a campaign that nobody could read back goes out, though the listing still does not answer")
+    func correctedPrice() async throws {
+        for (verify, ending) in [("when_readable", "SUCCESS"), ("required", "FAILED")] {
+            try await Rig.with(RigSettings(stores: 1, job: ["verify": .string(verify)])) { rig in
+                let code = try #require(Selection(try await rig.sandbox.products(of: 1)).lines.first).code
+                try await rig.sandbox.setFaults(["cv-list-503"])
+                #expect(try await rig.sync().status == ending)
+                try await rig.sandbox.setPrices(store: 1, code: code, price: "99.90", clubPrice: "88.80")
+                #expect(try await rig.sync().status == ending)
+                let uploads = try await rig.sandbox.state().uploads
+                #expect(uploads.count == 2 && uploads[0].bodyDigest != uploads[1].bodyDigest, "\(verify)")
+                #expect(try await rig.campaigns(of: 1).map(\.status) == ["FAILED", "SENT"])
+            }
+        }
+    }
+
     @Test("the second document's listing is read when the configuration says so")
     func alternativeShape() async throws {
         try await Rig.with(RigSettings(stores: 1, club: ["listing_shape": "discount_store_lines", "code_as_string": true])) { rig in

@@ -55,9 +55,9 @@ import Testing
             try await outbox.complete(job, metrics: #"{"severity": "warning"}"#)
             #expect(
                 try await outbox.deliveries(job) == [
-                    "all START PENDING", "all FAILURE PENDING", "all START PENDING", "all RECOVERY PENDING", "success SUCCESS PENDING",
-                    "warning WARNING PENDING",
-                ])
+                    "all START PENDING", "all FAILURE PENDING", "all START PENDING", "all RECOVERY PENDING", "all WARNING PENDING",
+                    "success SUCCESS PENDING", "warning WARNING PENDING",
+                ], "it works again, and there is something to look at")
             #expect(try await outbox.deliveries(other) == [])
         }
     }
@@ -114,6 +114,22 @@ import Testing
             try await outbox.enqueue(job)
             try await outbox.run("UPDATE job_executions SET status = 'CANCELLED' WHERE status = 'PENDING'")
             #expect(try await outbox.deliveries() == ["c START PENDING"])
+        }
+    }
+
+    @Test("that a run began is told as it was then, though it ended before anybody sent it")
+    func startAfterTheEnd() async throws {
+        try await Outbox.withDatabase { outbox in
+            let job = try await outbox.addJob()
+            let channel = try await outbox.addChannel("c")
+            try await outbox.subscribe(job, channel, to: "on_start")
+            try await outbox.complete(job, metrics: #"{"severity": "critical"}"#)
+            let transport = FakeTransport()
+            _ = try await outbox.sender(channel, transport).turn()
+            guard case .single(let delivery) = try #require(transport.messages.first).content, case .execution(let facts) = delivery.subject
+            else { throw Unexpected("it is no message about an execution") }
+            #expect(facts.status == "RUNNING" && facts.startedAt != nil && facts.finishedAt == nil && facts.severity == nil)
+            #expect(!transport.messages[0].text.plain.contains("durou"))
         }
     }
 
