@@ -74,7 +74,7 @@ struct TelegramChannelTests {
         let sandbox = try await ChannelSandbox()
         for (chat, perMinute) in [("-4001", 20), ("-1001", 20), ("@canal", 20), ("4001", nil)] as [(String, Int?)] {
             let lane = telegram.lane(of: sandbox.telegram(chat: chat))
-            #expect(lane == SendingLane(key: "telegram:1000001:\(chat)", spacing: .seconds(1), perMinute: perMinute))
+            #expect(lane == SendingLane(key: "telegram:1000001:\(chat)", spacing: .milliseconds(1_100), perMinute: perMinute))
         }
         #expect(telegram.lane(of: sandbox.telegram(["bot_token": .null])) == SendingLane(key: "channel:7"))
     }

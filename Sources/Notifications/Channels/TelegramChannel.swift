@@ -8,6 +8,9 @@ package struct TelegramChannel: ChannelTransport {
     static let mostUnits = 4096
     /// How long a chat rests after a 429 that does not say.
     private static let usualRest: Duration = .seconds(30)
+    /// Telegram takes a message a second. The lane counts from the claim of one to the claim of the next; from there to Telegram one may be
+    /// faster than the one before.
+    private static let spacing: Duration = .milliseconds(1_100)
 
     private let client: HTTPClient
     private let requestTimeout: Duration
@@ -28,7 +31,7 @@ package struct TelegramChannel: ChannelTransport {
     /// A chat's own lane: a message a second, and to a group 20 a minute.
     package func lane(of channel: OpenChannel) -> SendingLane {
         guard let chat = try? TelegramConfiguration(channel) else { return SendingLane(own: channel) }
-        return SendingLane(key: chat.laneKey, spacing: .seconds(1), perMinute: chat.isPrivate ? nil : 20)
+        return SendingLane(key: chat.laneKey, spacing: Self.spacing, perMinute: chat.isPrivate ? nil : 20)
     }
 
     /// Sends it as HTML, and as plain text when Telegram cannot parse that.

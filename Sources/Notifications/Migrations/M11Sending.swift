@@ -21,7 +21,8 @@ extension Migration {
         -- Takes the next message of a channel: one due delivery, or for a channel that folds all that wait, once the first of them waited 10 s
         -- because not all could be sent in that time. Fenced by `claim`; nobody else takes them before `hold` is over. One row without an id
         -- says how long to wait; none: nothing is due. The lane's row is locked, so that its rate holds for all workers together:
-        -- `spacing` between messages and at most `per_minute` in any 60 s. A channel that folds sends at most one message a second.
+        -- `spacing` between messages and at most `per_minute` in any 61 s: from the claim to the channel it is not always as far. A channel that folds sends at most
+        -- one message a second.
         CREATE FUNCTION claim_deliveries(channel int, place text, spacing interval, per_minute int, folds boolean, hold interval)
         RETURNS TABLE (id bigint, claim bigint, attempts int, failures int, wait interval) LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
         #variable_conflict use_column
@@ -34,7 +35,7 @@ extension Migration {
           SELECT * INTO l FROM delivery_lanes AS k WHERE k.lane = place FOR UPDATE;
           moment := clock_timestamp();
           last_sent := l.sent_at[cardinality(l.sent_at)];
-          free_at := greatest(last_sent + spacing, l.sent_at[cardinality(l.sent_at) - per_minute + 1] + interval '1 minute');
+          free_at := greatest(last_sent + spacing, l.sent_at[cardinality(l.sent_at) - per_minute + 1] + interval '61 seconds');
           IF free_at > moment + interval '1 minute' THEN
             free_at := moment + interval '1 minute';   -- the rate cannot ask for more: the server's clock jumped back
           END IF;
