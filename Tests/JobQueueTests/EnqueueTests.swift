@@ -46,6 +46,33 @@ import Testing
         }
     }
 
+    @Test("who may only read jobs and write executions can run a job")
+    func leastRights() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("j", type: "SYNC_PRODUCTS")
+            let role = "trigger_\(try await queue.text("SELECT pg_backend_pid()"))"
+            try await queue.runAsAdministrator("CREATE ROLE \(spliced(role))")
+            try await queue.run("GRANT SELECT ON job_configurations TO \(spliced(role))")
+            try await queue.run("GRANT SELECT, INSERT ON job_executions TO \(spliced(role))")
+            var refusal: PostgresError?
+            do {
+                try await queue.runAsAdministrator(
+                    """
+                    DO $$ BEGIN
+                      SET LOCAL ROLE \(spliced(role));
+                      INSERT INTO job_executions (job_config_id, params) VALUES (1, '{"store_ids": [7]}');
+                    END $$
+                    """)
+            } catch let error as PostgresError {
+                refusal = error
+            }
+            try await queue.runAsAdministrator("DROP OWNED BY \(spliced(role))")
+            try await queue.runAsAdministrator("DROP ROLE \(spliced(role))")
+            #expect(refusal == nil, "\(refusal?.message ?? "")")
+            #expect(try await queue.number("SELECT job_config_id FROM job_executions") == job)
+        }
+    }
+
     @Test("rows of one INSERT have ids in its order, but for a few whose moments the clock does not tell apart")
     func idOrder() async throws {
         try await Queue.withDatabase { queue in

@@ -44,8 +44,9 @@ extension Migration {
 
             -- Fills what the job's configuration says and refuses what an execution cannot begin with. The usual row meets one statement without
             -- conditions, which is prepared anew for every row, and one expression, which is for every transaction (as one by one they were
-            -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement).
-            CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement). With its owner's rights, as
+            -- the wake-up is: who may insert needs no others.
+            CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
             DECLARE wakes text; given_source int := NEW.source_id;
             BEGIN
               SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
@@ -115,7 +116,7 @@ extension Migration {
             BEGIN
               \#(wake)
             END $$;
-            CREATE FUNCTION wake_after_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            CREATE FUNCTION wake_after_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
             DECLARE wakes text; moment bigint;
             BEGIN
               IF current_setting('chimera.wakes', true) = 'on' THEN
