@@ -145,6 +145,18 @@ import Testing
         try await withFile(Array(many.utf8)) { try await refuse($0, "more than 20000 stores") }
     }
 
+    @Test("stores that swap their names, or pass one on, are imported in any order of lines; a name that stays taken is refused by line")
+    func namesPassedOn() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("store", "import", "-", input: "registration,name\n01,One\n02,Two\n03,Three\n")
+            let answer = try await database.done("store", "import", "-", input: "registration,name\n01,Two\n02,One\n04,Three\n03,Third\n")
+            #expect(answer.text == "1 added, 3 changed, 0 unchanged")
+            let names = try await database.pool.query("SELECT name FROM stores ORDER BY registration").map { $0["name"] }
+            #expect(names == ["Two", "One", "Third", "Three"])
+            try await database.refused(65, "line 2, column name", "store", "import", "-", input: "registration,name\n05,One\n")
+        }
+    }
+
     @Test("a chain of 1,000 stores is imported at once")
     func manyStores() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

@@ -117,6 +117,7 @@ enum StoreImport {
         let file = try StoreFile(csv: try InputFile(invocation.operand("FILE.csv"), limit: limit).text)
         let counts = try await OperatorDatabase(invocation).transaction { transaction in
             var counts = ["added": 0, "changed": 0, "unchanged": 0]
+            _ = try await transaction.query(StoreStatements.releaseNames(file.stores))
             for store in file.stores {
                 do {
                     let isNew: Bool? = try await transaction.query(StoreStatements.upsert(store)).first?.get("is_new")
