@@ -56,22 +56,23 @@ extension Migration {
                 OR EXISTS (SELECT FROM pg_timezone_names WHERE name = zone);
             END $$;
 
-            -- What SQL can see of a bad cron pattern: fields, characters, ranges, steps of 0. Null: nothing wrong at this sight.
+            -- What is wrong with a cron pattern: it takes what the scheduler reads (Sources/Cron), and nothing else. Null: nothing is.
             CREATE FUNCTION cron_problem(pattern text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
             DECLARE
               fields text[] := regexp_split_to_array(btrim(pattern, E' \t'), '[ \t]+');
               names text[] := ARRAY['second', 'minute', 'hour', 'day of month', 'month', 'day of week'];
               lows int[] := ARRAY[0, 0, 0, 1, 1, 0];
               highs int[] := ARRAY[59, 59, 23, 31, 12, 7];
-              words text[] := ARRAY['', '', '', '', 'JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC', 'SUN|MON|TUE|WED|THU|FRI|SAT'];
-              item text; number text; i int; body text;
+              longest_steps int[] := ARRAY[60, 60, 24, 31, 12, 7];
+              words text[] := ARRAY['', '', '', '', '|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC', '|SUN|MON|TUE|WED|THU|FRI|SAT'];
+              item text; body text; parts text[]; ends int[]; number int; i int; value text;
             BEGIN
               IF length(pattern) > 1000 THEN
                 RETURN 'it is longer than 1000 characters';
-              ELSIF pattern ~* '^[ \t]*@(yearly|annually|monthly|weekly|daily|midnight|hourly)[ \t]*$' THEN
+              ELSIF lower(pattern COLLATE "C") ~ '^[ \t]*@(yearly|annually|monthly|weekly|daily|midnight|hourly)[ \t]*$' THEN
                 RETURN NULL;
               ELSIF pattern ~ '^[ \t]*@' THEN
-                RETURN format('%s is none of @yearly @annually @monthly @weekly @daily @midnight @hourly', left(btrim(pattern), 40));
+                RETURN format('%s is none of @yearly @annually @monthly @weekly @daily @midnight @hourly', left(btrim(pattern, E' \t'), 40));
               ELSIF cardinality(fields) NOT IN (5, 6) OR pattern !~ '\S' THEN
                 RETURN format('it has %s fields and needs 5, or 6 with seconds in front', CASE WHEN pattern ~ '\S' THEN cardinality(fields) ELSE 0 END);
               END IF;
@@ -79,24 +80,39 @@ extension Migration {
                 fields := array_prepend('0', fields);
               END IF;
               FOR i IN 1..6 LOOP
-                FOREACH item IN ARRAY string_to_array(upper(fields[i]), ',') LOOP
-                  body := item;
-                  IF words[i] <> '' THEN
-                    body := regexp_replace(body, '\m(' || words[i] || ')', '1', 'g');
+                CONTINUE WHEN i IN (4, 6) AND fields[i] = '?';
+                value := '([0-9]{1,4}' || words[i] || ')';
+                FOREACH item IN ARRAY string_to_array(upper(fields[i] COLLATE "C"), ',') LOOP
+                  CONTINUE WHEN i = 4 AND item IN ('L', 'LW');
+                  IF i = 4 AND item ~ '^L-[0-9]{1,4}$' THEN
+                    IF substr(item, 3)::int NOT BETWEEN 1 AND 30 THEN
+                      RETURN format('%s: "%s" is outside L-1 to L-30', names[i], item);
+                    END IF;
+                    CONTINUE;
                   END IF;
-                  IF i IN (4, 6) THEN
-                    body := regexp_replace(body, CASE i WHEN 4 THEN '^(LW?|L-[0-9]{1,4}|[0-9]{1,4}W|\?)$' ELSE '^([0-9]{1,4}L|[0-9]{1,4}#0{0,3}[1-5]|\?)$' END, '1');
-                  END IF;
-                  IF body !~ '^(\*|[0-9]{1,4}(-[0-9]{1,4})?)(/[0-9]{1,6})?$' THEN
+                  -- 15W, 5L and 5#2 are days like 15 and 5.
+                  body := CASE i WHEN 4 THEN regexp_replace(item, '^([0-9]{1,4})W$', '\1')
+                    WHEN 6 THEN regexp_replace(item, '^' || value || '(L|#0{0,3}[1-5])$', '\1') ELSE item END;
+                  parts := regexp_match(body, '^(\*|' || value || '(-' || value || ')?)(/([0-9]{1,4}))?$');
+                  IF parts IS NULL THEN
                     RETURN format('%s: "%s" cannot be read', names[i], left(item, 40));
-                  ELSIF body ~ '/0+$' THEN
-                    RETURN format('%s: "%s" has a step of 0', names[i], left(item, 40));
+                  ELSIF parts[6]::int = 0 THEN
+                    RETURN format('%s: "%s" has a step of 0', names[i], item);
+                  ELSIF parts[6]::int > longest_steps[i] THEN
+                    RETURN format('%s: "%s" has a step of more than %s', names[i], item, longest_steps[i]);
                   END IF;
-                  FOREACH number IN ARRAY regexp_split_to_array(split_part(body, '/', 1), '-') LOOP
-                    IF number <> '*' AND body = item AND number::int NOT BETWEEN lows[i] AND highs[i] THEN
+                  ends := ARRAY[NULL, NULL]::int[];
+                  FOR side IN 1..2 LOOP
+                    number := coalesce(array_position(string_to_array(words[i], '|'), parts[2 * side]) - 2 + lows[i], parts[2 * side]::int);
+                    IF number NOT BETWEEN lows[i] AND highs[i] THEN
                       RETURN format('%s: %s is outside %s to %s', names[i], number, lows[i], highs[i]);
                     END IF;
+                    ends[side] := number;
                   END LOOP;
+                  -- Weekdays go round.
+                  IF i <> 6 AND ends[1] > ends[2] THEN
+                    RETURN format('%s: "%s" does not begin with its smaller number', names[i], item);
+                  END IF;
                 END LOOP;
               END LOOP;
               RETURN NULL;
