@@ -45,12 +45,18 @@ package struct HTTPFailure: Error, Hashable, Sendable, CustomStringConvertible {
     package let mayHaveArrived: Bool
     /// One sentence with method, scheme, host and port; no path (tokens stand in some), no query, no user.
     package let message: String
+    /// The first bytes of a body that was too large, as far as they came: none when its length was announced. Not safe to show.
+    package let beginning: [UInt8]
+
+    /// So many bytes it has at most.
+    static let longestBeginning = 16 << 10
 
     /// Makes one; the message must be safe to show.
-    package init(kind: Kind, mayHaveArrived: Bool, message: String) {
+    package init(kind: Kind, mayHaveArrived: Bool, message: String, beginning: [UInt8] = []) {
         self.kind = kind
         self.mayHaveArrived = mayHaveArrived
         self.message = message
+        self.beginning = beginning
     }
 
     /// The sentence.

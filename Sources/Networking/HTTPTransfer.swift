@@ -103,7 +103,9 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
 
     private func fail(_ kind: HTTPFailure.Kind, _ detail: String, mayHaveArrived: Bool = false) {
         let message = "\(request.method.rawValue) \(ShownURL.origin(of: request.url)): \(detail)"
-        outcome.resume(with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message)))
+        let beginning = kind == .bodyTooLarge ? body.prefix(HTTPFailure.longestBeginning) : []
+        outcome.resume(
+            with: .failure(HTTPFailure(kind: kind, mayHaveArrived: mayHaveArrived, message: message, beginning: beginning)))
     }
 
     private func describe(_ kind: HTTPFailure.Kind, _ result: CURLcode) -> String {
@@ -122,9 +124,8 @@ final class HTTPTransfer: Transfer, @unchecked Sendable {
 
     fileprivate func take(body bytes: UnsafeRawBufferPointer) -> Bool {
         guard body.count + bytes.count <= request.maximumBodyBytes else {
-            if request.needsHeaderOnly {
-                body.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(request.maximumBodyBytes - body.count)))
-            }
+            let wanted = request.needsHeaderOnly ? request.maximumBodyBytes : min(request.maximumBodyBytes, HTTPFailure.longestBeginning)
+            body.append(UnsafeRawBufferPointer(rebasing: bytes.prefix(max(0, wanted - body.count))))
             isTooLarge = true
             return false
         }

@@ -34,8 +34,10 @@ extension PartnerConnection {
             case .malformed: ("NOT_HTTP", false)
             case .invalidRequest, .privateNetwork: ("CONFIGURATION", false)
             }
+        let excerpt = quotesAnswers ? redactor.excerpt(cutShort: failure.beginning, bytes: Self.quotedBytes) : ""
+        let quoted = excerpt.isEmpty ? "" : ". It begins: \(excerpt)"
         return PartnerFailure(
-            code: code, message: sentence(purpose, redactor.line(failure.message)), isRetryable: isRetryable,
+            code: code, message: sentence(purpose, redactor.line(failure.message) + quoted), isRetryable: isRetryable,
             mayHaveArrived: failure.mayHaveArrived)
     }
 
@@ -52,10 +54,13 @@ extension PartnerConnection {
             httpStatus: status, mayHaveArrived: Permanence.mayHaveTakenEffect(status: status))
     }
 
-    /// A permanent failure about the answer itself, with its first bytes.
-    func unusable(_ code: String, _ text: String, _ response: HTTPResponse, purpose: String) -> PartnerFailure {
-        let excerpt = redactor.excerpt(response.body, bytes: 200)
-        let quoted = excerpt.isEmpty ? "" : " It begins: \(excerpt)"
+    /// Bytes of an answer that an error quotes.
+    private static let quotedBytes = 200
+
+    /// A permanent failure about the answer itself, with its first bytes; `subject`: what begins with them.
+    func unusable(_ code: String, _ text: String, _ response: HTTPResponse, purpose: String, subject: String = "It") -> PartnerFailure {
+        let excerpt = redactor.excerpt(response.body, bytes: Self.quotedBytes)
+        let quoted = excerpt.isEmpty ? "" : " \(subject) begins: \(excerpt)"
         return PartnerFailure(
             code: code, message: sentence(purpose, "\(text).\(quoted)"), isRetryable: false, httpStatus: response.status)
     }

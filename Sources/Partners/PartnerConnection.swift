@@ -43,6 +43,15 @@ struct PartnerConnection: Sendable {
     let settings: ConnectionSettings
     let client: HTTPClient
     let redactor: Redactor
+    /// Whether an error may show an answer's first bytes.
+    private(set) var quotesAnswers = true
+
+    /// The same for an answer that holds a secret nobody knows yet.
+    var withoutQuotes: PartnerConnection {
+        var connection = self
+        connection.quotesAnswers = false
+        return connection
+    }
 
     /// A request to a path of the partner with the settings' limits.
     func request(_ method: HTTPRequest.Method, _ path: String, headers: [(name: String, value: String)]) -> HTTPRequest {

@@ -23,7 +23,8 @@ struct RPLogin: Sendable {
         request.maximumBodyBytes = min(request.maximumBodyBytes, Self.maximumAnswerBytes)
         let credentials: JSONValue = ["usuario": .string(username), "senha": .string(password)]
         request.body = Array(credentials.text.utf8)
-        return try await connection.exchange(request, purpose: Self.purpose, gate: gate, judge: judge)
+        // The answer may hold a token anywhere.
+        return try await connection.withoutQuotes.exchange(request, purpose: Self.purpose, gate: gate, judge: judge)
     }
 
     /// What an answer to the login means.

@@ -22,8 +22,9 @@ package struct RPSource: ProductSource {
     /// An answer to the call for a page, not judged yet.
     private struct PageAnswer: Sendable {
         let response: HTTPResponse
-        /// It must not be shown, should the partner repeat it.
         let token: String
+        /// It masks the token too, should the partner repeat it.
+        let connection: PartnerConnection
         let purpose: String
         /// The call for the page behind it, which went out when this one was whole.
         let next: PageCall?
@@ -79,8 +80,8 @@ package struct RPSource: ProductSource {
             // The call that nobody waits for any more; one that is waited for ends with whoever waits.
             defer { next?.exchange.cancel() }
             let products = try await judge(page, gate: gate)
+            guard let end = try advance(&cursor, over: products, of: page) else { break }
             page.response.body.discard()
-            guard let end = try advance(&cursor, over: products, unit: unit) else { break }
             if let wrong = next, wrong.cursor != end {
                 wrong.exchange.cancel()
                 next = nil
@@ -138,43 +139,46 @@ package struct RPSource: ProductSource {
     /// Nil when the token was refused.
     private func answer(to page: PageCall, unit: String, gate: any RequestGate, ahead: PageCursor?) async throws -> PageAnswer? {
         let purpose = Self.purpose(unit: unit, after: page.cursor)
+        let connection = connection.redacting(page.token)
         let (response, next) = try await connection.response(to: page.exchange, purpose: purpose, gate: gate) { response -> PageCall? in
             guard let ahead, response.isSuccess, let code = ahead.plausible(RPPageReader.lastCode(in: response.body)), gate.admitsNow()
             else { return nil }
             return call(unit: unit, after: code, token: page.token)
         }
-        guard response.status == 401 else { return PageAnswer(response: response, token: page.token, purpose: purpose, next: next) }
+        guard response.status == 401 else {
+            return PageAnswer(response: response, token: page.token, connection: connection, purpose: purpose, next: next)
+        }
         await gate.record(nil)
         return nil
     }
 
     /// The products of an answer.
     private func judge(_ answer: PageAnswer, gate: any RequestGate) async throws -> [OfferedProduct] {
-        let redacting = connection.redacting(answer.token)
-        return try await connection.judged(answer.response, gate: gate) { response throws(PartnerFailure) in
+        try await connection.judged(answer.response, gate: gate) { response throws(PartnerFailure) in
             guard response.isSuccess else {
                 let messages = PartnerMessages.all(in: PartnerMessages.document(response.body))
-                throw redacting.refusal(response, messages: messages, purpose: answer.purpose)
+                throw answer.connection.refusal(response, messages: messages, purpose: answer.purpose)
             }
-            return try reader.products(in: response, connection: redacting, purpose: answer.purpose)
+            return try reader.products(in: response, connection: answer.connection, purpose: answer.purpose)
         }
     }
 
-    private func advance(_ cursor: inout PageCursor, over page: [OfferedProduct], unit: String) throws(PartnerFailure) -> Int64? {
-        let start = cursor.position
+    /// Where the next page begins; nil: there is none. Throws a failure that quotes the page when it cannot be the one that was asked for.
+    private func advance(
+        _ cursor: inout PageCursor, over products: [OfferedProduct], of page: PageAnswer
+    ) throws(PartnerFailure) -> Int64? {
         do throws(PageCursor.Defect) {
-            return try cursor.advance(over: page)
+            return try cursor.advance(over: products)
         } catch {
             let (code, text) =
                 switch error {
-                case .noCodes: ("WRONG_SHAPE", "no product of the page has a Codigo that can be read.")
-                case .stuck(let position): ("CURSOR_STUCK", "the page does not lead beyond code \(position).")
-                case .notAscending(let item, let before): ("NOT_ASCENDING", "code \(item) comes after \(before), but codes must ascend.")
+                case .noCodes: ("WRONG_SHAPE", "no product of the page has a Codigo that can be read")
+                case .stuck(let position): ("CURSOR_STUCK", "the page does not lead beyond code \(position)")
+                case .notAscending(let item, let before): ("NOT_ASCENDING", "code \(item) comes after \(before), but codes must ascend")
                 case .tooManyPages:
-                    ("TOO_MANY_PAGES", "more than \(cursor.maximumPages) pages; raise max_pages if the store is that large.")
+                    ("TOO_MANY_PAGES", "more than \(cursor.maximumPages) pages; raise max_pages if the store is that large")
                 }
-            let message = connection.sentence(Self.purpose(unit: unit, after: start), text)
-            throw PartnerFailure(code: code, message: message, isRetryable: false, httpStatus: 200)
+            throw page.connection.unusable(code, text, page.response, purpose: page.purpose, subject: "The page")
         }
     }
 

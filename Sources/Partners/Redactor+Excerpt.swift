@@ -11,6 +11,13 @@ extension Redactor {
         return cut(line(text), toBytes: limit)
     }
 
+    /// The first bytes of an answer that ended where nobody looked for secrets: half of one may stand there, so its end is left out.
+    func excerpt(cutShort beginning: [UInt8], bytes limit: Int) -> String {
+        guard !beginning.isEmpty else { return "" }
+        let text = line(String(decoding: beginning, as: UTF8.self))
+        return cut(text, toBytes: min(limit, max(0, text.utf8.count - longestByteCount)))
+    }
+
     private func cut(_ text: String, toBytes limit: Int) -> String {
         guard text.utf8.count > limit else { return text }
         var end = text.startIndex

@@ -10,7 +10,7 @@ enum FailureExamples {
         ("TIMEOUT", "Integration RP, products of unit 7 after code 0: GET http://rp.example: Operation timed out after 30001 milliseconds"),
         ("CONNECTION_LOST", "Integration CRESCEVENDAS, upload of 7: POST https://club.example: Empty reply from server"),
         ("CANCELLED", "Integration RP, login: POST http://rp.example: cancelled"),
-        ("TOO_LARGE", "Integration RP, products of unit 7 after code 0: GET http://rp.example: more than 67108864 bytes"),
+        ("TOO_LARGE", "Integration RP, products of unit 7 after code 0: GET http://rp.example: more than 67108864 bytes. It begins: {"),
         ("NOT_HTTP", "Integration RP, login: POST http://rp.example: Received HTTP/0.9 when not allowed"),
         ("NOT_JSON", "Integration RP, login: the answer (200) is not JSON. It begins: <html>"),
         ("NOT_UTF8", "Integration RP, products of unit 7 after code 0: the answer (200) is not UTF-8. It begins: {"),
@@ -33,11 +33,15 @@ enum FailureExamples {
         ("HTTP_429", "Integration CRESCEVENDAS, upload of 7: the partner answered 429."),
         ("HTTP_500", "Integration RP, login: the partner answered 500."),
         ("HTTP_503", "Integration RP, login: the partner answered 503: Servidor em manutenção."),
-        ("CURSOR_STUCK", "Integration RP, products of unit 7 after code 9: the page does not lead beyond code 9."),
-        ("NOT_ASCENDING", "Integration RP, products of unit 7 after code 9: code 3 comes after 9, but codes must ascend."),
+        ("CURSOR_STUCK", "Integration RP, products of unit 7 after code 9: the page does not lead beyond code 9. The page begins: {"),
+        (
+            "NOT_ASCENDING",
+            "Integration RP, products of unit 7 after code 9: code 3 comes after 9, but codes must ascend. The page begins: {"
+        ),
         (
             "TOO_MANY_PAGES",
-            "Integration RP, products of unit 7 after code 9: more than 5000 pages; raise max_pages if the store is that large."
+            "Integration RP, products of unit 7 after code 9: more than 5000 pages; raise max_pages if the store is that large. "
+                + "The page begins: {"
         ),
         ("CONFIGURATION", "Integration RP, configuration: config.login_endpoint is missing; correct it with 'chimera integration edit'."),
         ("CONFIGURATION", "Integration RP, login: POST http://x y: URL using bad/illegal format."),

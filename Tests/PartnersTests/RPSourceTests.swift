@@ -114,6 +114,47 @@ struct RPSourceTests {
         #expect(server.requests.count == 3)
     }
 
+    @Test(
+        "A page that does not lead on is quoted in the error, without the credentials that it repeats",
+        arguments: [
+            ("CURSOR_STUCK", [5, 5], 2_000), ("NOT_ASCENDING", [5, 9, 7], 2_000), ("WRONG_SHAPE", [], 2_000), ("TOO_MANY_PAGES", [5], 1),
+        ])
+    func quotedPages(code: String, codes: [Int], maximumPages: Int64) async throws {
+        let server = rpServer { request, _ in
+            let products = codes.isEmpty ? ["{}"] : cursor(of: request) == 0 ? [Fixture.product(5)] : codes.map { Fixture.product($0) }
+            return RawServer.answer(
+                #"{"seen":"tok-1 wrong-horse","response":{"status":"ok","produtos":[\#(products.joined(separator: ","))]}}"#)
+        }
+        let failure = await partnerFailure { _ = try await reading.read(reading.source(server, ["max_pages": .integer(maximumPages)])) }
+        #expect(failure?.code == code)
+        let message = failure?.message ?? ""
+        #expect(message.contains(#" The page begins: {"seen":"•••• ••••","response":{"status":"ok","produtos":[{"#), "\(message)")
+        #expect(!message.contains("tok-1") && !message.contains("wrong-horse") && message.utf8.count < 500, "\(message)")
+    }
+
+    @Test("What came of a page that is too large is quoted, but no half of a credential where it was cut; a login's answer is not")
+    func quotedLargePages() async throws {
+        let beginning = #"{"seen":"tok-1 wrong-horse","response":{"#
+        func message(_ text: String, login: String? = nil, changes: [String: JSONValue] = ["max_response_bytes": 4_000]) async throws
+            -> String
+        {
+            // Without a length: one that is announced is refused before a byte of the body came.
+            let server = rpServer(login: login) { _, _ in "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\(text)" }
+            let failure = await partnerFailure { _ = try await reading.read(reading.source(server, changes)) }
+            #expect(failure?.code == "TOO_LARGE" && failure?.isRetryable == false)
+            return failure?.message ?? ""
+        }
+        let long = try await message(beginning + String(repeating: "x", count: 100_000))
+        #expect(long.contains(#"more than 4000 bytes. It begins: {"seen":"•••• ••••","response":{xxx"#) && long.utf8.count < 500, "\(long)")
+        for length in 20...beginning.utf8.count {
+            let text = try await message(beginning, changes: ["max_response_bytes": .integer(Int64(length - 1))])
+            #expect(!text.contains("tok-1") && !text.contains("wro") && !text.contains("hor"), "\(length): \(text)")
+        }
+        let login = try await message(
+            "", login: "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"token\":\"fresh-one\(String(repeating: "x", count: 9_000))")
+        #expect(login.hasSuffix("more than 4000 bytes"), "\(login)")
+    }
+
     @Test("What `receive` throws ends the reading and comes out as it is")
     func receiveThrows() async throws {
         struct Stop: Error {}
