@@ -111,6 +111,22 @@ import Testing
         }
     }
 
+    @Test("a last line of any JSON becomes metrics; one that is too long to be held is told in the log")
+    func metrics() async throws {
+        try await Rig.withPrograms { rig, programs in
+            try programs.add("list", "#!/bin/sh\necho '[1, \"two\"]'")
+            try programs.add("long", "#!/bin/sh\nprintf '{\"a\": \"'; head -c 70000 /dev/zero | tr '\\0' x; echo '\"}'")
+            for name in ["list", "long"] { try await rig.addCustom(name, programs) }
+            _ = try rig.worker(programs)
+            #expect(try await rig.finished(try await rig.trigger("list")).metrics == [1, "two"])
+            let id = try await rig.trigger("long")
+            let ended = try await rig.finished(id)
+            #expect(ended.status == "SUCCESS" && ended.metrics?.isNull != false, "\(ended)")
+            let told = "warning the last line of standard output begins like JSON, but is longer than 65536 bytes: it is no metrics"
+            #expect(try await rig.lines(of: id).filter { $0 == told }.count == 1)
+        }
+    }
+
     @Test("a program that closes its output, or never reads a long input, ends as its exit code says")
     func closedPipes() async throws {
         try await Rig.withPrograms { rig, programs in

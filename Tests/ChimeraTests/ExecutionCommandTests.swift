@@ -40,6 +40,23 @@ import Testing
         }
     }
 
+    @Test("metrics that are no object are shown as they are")
+    func oddMetrics() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("job", "add", "nightly", "--type", "NOOP")
+            let id = try #require(try await database.done("job", "run", "nightly", "--at", "+1h").lines.first)
+            for (metrics, shown) in [(#"[1,{"a":2}]"#, #"[1,{"a":2}]"#), ("42", "42"), ("\"severity\"", "severity"), ("true", "yes")] {
+                try await database.pool.transaction { transaction in
+                    try await transaction.script("SET LOCAL session_replication_role = replica")
+                    _ = try await transaction.query("UPDATE job_live SET metrics = \(metrics)::text::jsonb")
+                }
+                #expect(try await database.done("execution", "show", id, "--json").json["metrics"]?.text == metrics)
+                #expect(try await database.done("execution", "show", id).lines.contains { $0.hasPrefix("metrics") && $0.hasSuffix(shown) })
+                #expect(try await database.done("execution", "list").text.contains(id))
+            }
+        }
+    }
+
     @Test("run --wait and wait tell the end: 0 for SUCCESS, 1 for any other, 75 when the time is over")
     func ends() async throws {
         try await withWorker { database in

@@ -103,6 +103,24 @@ import Testing
         }
     }
 
+    @Test(
+        "metrics that are no object add up and are weighed without an error, and their execution succeeds",
+        arguments: ["[1, 2]", "[]", "42", "\"severity\"", "true"])
+    func oddMetrics(metrics: String) async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let worker = try await queue.addWorker()
+            let id = try await queue.enqueue(job)[0]
+            try await queue.finish(try await queue.claim(worker), metrics: metrics)
+            #expect(try await queue.column("status || ' ' || metrics", of: id) == "SUCCESS \(metrics)")
+            let pair = [#"{"severity": "warning"}"#, metrics]
+            for order in [pair, pair.reversed()] {
+                _ = try await queue.text("SELECT sum_metrics(m) FROM unnest(\(order)::text[]::jsonb[]) AS m")
+            }
+            #expect(try await queue.text("SELECT weigh_differences(\(metrics)::text::jsonb, '{}')") == metrics)
+        }
+    }
+
     @Test("severity and sums do not depend on the order of the children")
     func sums() async throws {
         try await Queue.withDatabase { queue in

@@ -35,6 +35,23 @@ import Testing
         }
     }
 
+    @Test(
+        "metrics that are no object are told as an end of which nothing is counted",
+        arguments: ["[1, 2]", "[\"severity\"]", "42", "\"severity\"", "true"])
+    func noObject(metrics: String) async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("custom")
+            let transport = FakeTransport()
+            for status in ["FAILED", "SUCCESS"] {
+                try await outbox.complete(job, as: status, metrics: metrics)
+                _ = try await outbox.sender(channel, transport).turn()
+            }
+            #expect(transport.messages.map(\.subject) == ["custom falhou", "custom voltou a funcionar"])
+            #expect(transport.messages.allSatisfy { WebhookBody($0).document["data"]?["metrics"] == [:] })
+        }
+    }
+
     @Test("an execution's times as far apart as the database can hold them make a duration")
     func endless() {
         #expect(MessageLanguage.duration(.seconds(9e18)) == "11574074 d 1 h")

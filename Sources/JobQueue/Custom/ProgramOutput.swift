@@ -31,9 +31,16 @@ struct ProgramOutput: Sendable {
         /// It was longer than is held.
         var isCut = false
 
-        var isBlank: Bool { bytes.allSatisfy { $0 == 0x20 || (0x09...0x0D).contains($0) } }
+        var isBlank: Bool { bytes.allSatisfy(Self.isBlank) }
+        /// Only an object or a list is ever that long.
+        var beginsLikeJSON: Bool {
+            let first = bytes.first { !Self.isBlank($0) }
+            return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
+        }
         /// What is no UTF-8 comes out as U+FFFD.
         var text: String { String(decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...], as: UTF8.self) }
+
+        private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
     }
 
     private var unfinishedOutput = RawLine(stream: .output)
@@ -72,12 +79,17 @@ struct ProgramOutput: Sendable {
         if leftOut > ring.count {
             lines.append(Line(level: .warning, text: "\(leftOut - ring.count) lines were left out here; the last \(ring.count) follow"))
         }
-        return lines + ring.map { Line(level: Self.level($0), text: mask($0.text).cut(toBytes: Self.longestLastLine)) }
+        lines += ring.map { Line(level: Self.level($0), text: mask($0.text).cut(toBytes: Self.longestLastLine)) }
+        if let lastOutput, lastOutput.isCut, lastOutput.beginsLikeJSON {
+            let limit = "is longer than \(Self.longestLine) bytes"
+            lines.append(Line(level: .warning, text: "the last line of standard output begins like JSON, but \(limit): it is no metrics"))
+        }
+        return lines
     }
 
-    /// The last line of standard output that is not blank, when it is a JSON object.
+    /// The last line of standard output that is not blank, when it is JSON (SPEC §5); `null` counts nothing, so it is none.
     var metrics: JSONValue? {
-        guard let lastOutput, !lastOutput.isCut, let document = try? JSONValue(parsing: lastOutput.text), document.objectValue != nil
+        guard let lastOutput, !lastOutput.isCut, let document = try? JSONValue(parsing: lastOutput.text), !document.isNull
         else { return .none }
         return document
     }

@@ -79,6 +79,22 @@ import Testing
         #expect(output.metrics == nil)
     }
 
+    @Test(
+        "a last line that begins like JSON and is longer than is held is told as a warning, and is no metrics",
+        arguments: [("{\"a\": \"", true), (" [1, \"", true), ("x {", false)])
+    func longMetrics(beginning: String, isTold: Bool) {
+        let told = "the last line of standard output begins like JSON, but is longer than 65536 bytes: it is no metrics"
+        let long = beginning + String(repeating: "y", count: 70_000)
+        for (text, isLast) in [(long, true), (long + "\n\n", true), (long + "\n{}\n", false)] {
+            var output = output()
+            _ = output.take(bytes(text), from: .output)
+            _ = output.take(bytes(long), from: .error)
+            let warnings = output.finish().filter { $0 == ProgramOutput.Line(level: .warning, text: told) }
+            #expect(warnings.count == (isTold && isLast ? 1 : 0), "\(text.suffix(4))")
+            #expect(output.metrics == (isLast ? nil : [:]))
+        }
+    }
+
     @Test("a line between others' limits: the first one left out is told, and kept when it is among the last")
     func oneTooMany() {
         var output = output()
@@ -89,10 +105,12 @@ import Testing
     }
 
     @Test(
-        "metrics are the last line of standard output that is not blank, when it is an object",
+        "metrics are the last line of standard output that is not blank, when it is JSON and not null",
         arguments: [
             ("{\"a\": 1}\n", #"{"a":1}"#), ("x\n{\"a\": 1}", #"{"a":1}"#), ("{\"a\": 1}\n\n  \n", #"{"a":1}"#), ("{\"a\": 1}\nx\n", nil),
-            ("[1]\n", nil), ("7\n", nil), ("{\"a\": 1e999}\n", nil), ("{\"a\": 1\n", nil), ("", nil),
+            ("[1, {}]\n", "[1,{}]"), ("7\n", "7"), ("-1.5\n", "-1.5"), ("\"x\"\r\n", "\"x\""), (" false \n", "false"),
+            ("[]\n7 of 8\n", nil),
+            ("null\n", nil), ("{\"a\": 1e999}\n", nil), ("{\"a\": 1\n", nil), ("", nil),
         ] as [(String, String?)])
     func metrics(text: String, expected: String?) {
         var output = output()
