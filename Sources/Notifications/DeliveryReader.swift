@@ -155,13 +155,13 @@ extension ExecutionCounts {
     init(_ metrics: JSONValue) {
         self.init()
         if metrics["stores"]?.objectValue != nil {
-            let counted = { (key: String) in metrics["stores"]?[key]?.count ?? 0 }
+            let counted = { (key: String) in metrics["stores"]?[key]?.count }
             stores = Stores(
                 total: counted("total"), succeeded: counted("succeeded"), skipped: counted("skipped"), failed: counted("failed"))
         }
         if metrics["products"]?.objectValue != nil {
-            let counted = { (key: String) in metrics["products"]?[key]?.count ?? 0 }
-            let rejected = metrics["products"]?["rejected"]?.objectValue?.values.reduce(0) { $0 + ($1.count ?? 0) } ?? 0
+            let counted = { (key: String) in metrics["products"]?[key]?.count }
+            let rejected = metrics["products"]?["rejected"]?.objectValue?.compactMapValues(\.count)
             products = Products(
                 fetched: counted("fetched"), accepted: counted("accepted"), rejected: rejected, uploaded: counted("uploaded"),
                 verified: counted("verified"))

@@ -52,6 +52,37 @@ import Testing
         }
     }
 
+    @Test(
+        "a webhook gives what the metrics count under their own names, and nothing that they do not have",
+        arguments: [
+            (
+                #"{"severity": "ok", "stores": {"total": 2, "succeeded": 2, "skipped": 0, "failed": 0}, "duration_ms": 7, "products": {"fetched": 10, "accepted": 6, "rejected": {"STATUS": 1, "CODE": 3}, "uploaded": 6, "verified": 6}}"#,
+                #"{"stores": {"total": 2, "succeeded": 2, "skipped": 0, "failed": 0}, "products": {"fetched": 10, "accepted": 6, "rejected": {"STATUS": 1, "CODE": 3}}}"#
+            ),
+            (
+                #"{"products": {"fetched": 1, "accepted": 1, "rejected": {}}}"#,
+                #"{"products": {"fetched": 1, "accepted": 1, "rejected": {}}}"#
+            ),
+            (
+                #"{"products": {"fetched": 10, "accepted": 6, "listed": 5}, "differences": {"PRICE": 2}}"#,
+                #"{"products": {"fetched": 10, "accepted": 6}, "differences": {"PRICE": 2}}"#
+            ),
+            (
+                #"{"stores": {"total": 3}, "products": {"rejected": 5}, "removed": {"t": 1}}"#,
+                #"{"stores": {"total": 3}, "products": {}, "removed": {"t": 1}}"#
+            ),
+        ])
+    func ownNames(metrics: String, told: String) async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let transport = FakeTransport()
+            try await outbox.complete(try await outbox.addJob("custom"), as: "FAILED", metrics: metrics)
+            _ = try await outbox.sender(channel, transport).turn()
+            let message = try #require(transport.messages.first)
+            #expect(WebhookBody(message).document["data"]?["metrics"] == (try JSONValue(parsing: told)))
+        }
+    }
+
     @Test("an execution's times as far apart as the database can hold them make a duration")
     func endless() {
         #expect(MessageLanguage.duration(.seconds(9e18)) == "11574074 d 1 h")

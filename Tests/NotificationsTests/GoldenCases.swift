@@ -84,7 +84,9 @@ struct GoldenCase: Sendable {
                 ], club: club(without: 2, unverified: 1, published: 1),
                 counts: {
                     $0.stores = .init(total: 50, succeeded: 46, skipped: 0, failed: 4)
-                    $0.products = .init(fetched: 248_113, accepted: 231_704, rejected: 16_409, uploaded: 4796, verified: 0)
+                    $0.products = .init(
+                        fetched: 248_113, accepted: 231_704, rejected: ["NO_CLUB_PRICE": 16_020, "STATUS": 389], uploaded: 4796, verified: 0
+                    )
                 })),
         single(
             "FAILURE-source-down", .failure,
@@ -170,7 +172,9 @@ struct GoldenCase: Sendable {
                     sync, "SUCCESS", seconds: 252.4, severity: "ok",
                     counts: {
                         $0.stores = .init(total: 50, succeeded: 50, skipped: 0, failed: 0)
-                        $0.products = .init(fetched: 250_000, accepted: 239_211, rejected: 10_789, uploaded: 1, verified: 1)
+                        $0.products = .init(
+                            fetched: 250_000, accepted: 239_211, rejected: ["INACTIVE": 789, "NO_CLUB_PRICE": 10_000], uploaded: 1,
+                            verified: 1)
                     })),
             single(
                 "SUCCESS-cleanup", .success,
@@ -193,7 +197,7 @@ struct GoldenCase: Sendable {
                     sync, "SUCCESS", seconds: 240, severity: "warning",
                     counts: {
                         $0.stores = .init(total: 50, succeeded: 48, skipped: 2, failed: 0)
-                        $0.products = .init(fetched: 240_000, accepted: 229_000, rejected: 11_000)
+                        $0.products = .init(fetched: 240_000, accepted: 229_000, rejected: ["CLUB_NOT_BELOW": 11_000])
                     })),
             single(
                 "WARNING-cleanup", .warning,
@@ -206,7 +210,7 @@ struct GoldenCase: Sendable {
                     sync, "SUCCESS", seconds: 240, severity: "warning",
                     counts: {
                         $0.stores = .init(total: 1, succeeded: 1, skipped: 0, failed: 0)
-                        $0.products = .init(fetched: 1, accepted: 1, rejected: 0, uploaded: 1, verified: 0)
+                        $0.products = .init(fetched: 1, accepted: 1, rejected: [:], uploaded: 1, verified: 0)
                     })),
             single(
                 "WARNING-empty-and-unverified", .warning,
@@ -215,7 +219,8 @@ struct GoldenCase: Sendable {
                     counts: {
                         $0.stores = .init(total: 500, succeeded: 499, skipped: 1, failed: 0)
                         $0.products = .init(
-                            fetched: 2_400_000, accepted: 2_290_000, rejected: 110_000, uploaded: 2_290_000, verified: 894_300)
+                            fetched: 2_400_000, accepted: 2_290_000, rejected: ["CODE": 1, "NO_CLUB_PRICE": 109_999], uploaded: 2_290_000,
+                            verified: 894_300)
                     })),
             single(
                 "RECOVERY", .recovery,
@@ -223,7 +228,9 @@ struct GoldenCase: Sendable {
                     sync, "SUCCESS", seconds: 3_905, severity: "ok",
                     counts: {
                         $0.stores = .init(total: 50, succeeded: 50, skipped: 0, failed: 0)
-                        $0.products = .init(fetched: 250_000, accepted: 239_211, rejected: 10_789, uploaded: 1, verified: 1)
+                        $0.products = .init(
+                            fetched: 250_000, accepted: 239_211, rejected: ["INACTIVE": 789, "NO_CLUB_PRICE": 10_000], uploaded: 1,
+                            verified: 1)
                     })),
             folded, GoldenCase(name: "channel-test", content: .test),
         ]

@@ -69,17 +69,17 @@ struct WebhookBody {
         ]
     }
 
+    /// What was counted, under the names of the execution's own `metrics`; what they do not have is left out.
     private static func metrics(_ counts: ExecutionCounts) -> JSONValue {
         var metrics: [String: JSONValue] = [:]
         if let stores = counts.stores {
-            metrics["stores"] = numbers([
-                "total": stores.total, "succeeded": stores.succeeded, "skipped": stores.skipped, "failed": stores.failed,
-            ])
+            let shown = ["total": stores.total, "succeeded": stores.succeeded, "skipped": stores.skipped, "failed": stores.failed]
+            metrics["stores"] = .object(shown.compactMapValues(number))
         }
         if let products = counts.products {
-            metrics["products"] = numbers([
-                "fetched": products.fetched, "accepted": products.accepted, "rejected": products.rejected,
-            ])
+            var shown = ["fetched": products.fetched, "accepted": products.accepted].compactMapValues(number)
+            shown["rejected"] = products.rejected.map(numbers)
+            metrics["products"] = .object(shown)
         }
         if !counts.differences.isEmpty { metrics["differences"] = numbers(counts.differences) }
         if !counts.removed.isEmpty { metrics["removed"] = numbers(counts.removed) }
@@ -94,7 +94,8 @@ struct WebhookBody {
         ]
     }
 
-    private static func numbers(_ counts: [String: Int]) -> JSONValue { .object(counts.mapValues { .integer(Int64($0)) }) }
+    private static func number(_ count: Int?) -> JSONValue? { count.map { .integer(Int64($0)) } }
+    private static func numbers(_ counts: [String: Int]) -> JSONValue { .object(counts.compactMapValues(number)) }
     private static func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
 
     /// ISO 8601 in UTC, with milliseconds.

@@ -180,7 +180,7 @@ package struct FailedPart: Sendable, Hashable {
 package struct ExecutionCounts: Sendable, Hashable {
     /// Stores by how they ended.
     package var stores: Stores?
-    /// Products of a sync.
+    /// Products of a sync or a comparison.
     package var products: Products?
     /// Differences of a comparison by kind.
     package var differences: [String: Int] = [:]
@@ -191,30 +191,33 @@ package struct ExecutionCounts: Sendable, Hashable {
     /// Whether it only says what it would have done.
     package var isDryRun = false
 
-    /// Stores by how they ended.
+    /// Stores by how they ended; nil where `metrics` says nothing.
     package struct Stores: Sendable, Hashable {
         /// All of them.
-        package var total = 0
+        package var total: Int?
         /// Those that were published.
-        package var succeeded = 0
+        package var succeeded: Int?
         /// Those that had nothing to publish.
-        package var skipped = 0
+        package var skipped: Int?
         /// Those that failed.
-        package var failed = 0
+        package var failed: Int?
     }
 
-    /// Products of a sync.
+    /// Products of a sync or a comparison; nil where `metrics` says nothing.
     package struct Products: Sendable, Hashable {
         /// Read at the source.
-        package var fetched = 0
+        package var fetched: Int?
         /// Fit to be published.
-        package var accepted = 0
-        /// Not fit, for any reason.
-        package var rejected = 0
+        package var accepted: Int?
+        /// Not fit, by reason.
+        package var rejected: [String: Int]?
         /// Sent to the target.
-        package var uploaded = 0
+        package var uploaded: Int?
         /// Seen in the target's listing.
-        package var verified = 0
+        package var verified: Int?
+
+        /// Not fit, for any reason.
+        var rejectedCount: Int { rejected?.values.reduce(0, +) ?? 0 }
     }
 
     /// Counts nothing.

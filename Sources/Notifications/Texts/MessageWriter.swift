@@ -98,10 +98,10 @@ package struct MessageWriter: Sendable {
         }
         if counts.stores?.total == 0 { return language.of("nenhuma loja ativa", "no active store") }
         var reasons: [String] = []
-        if let stores = counts.stores, stores.skipped > 0 {
+        if let skipped = counts.stores?.skipped, skipped > 0 {
             reasons.append(
                 language.count(
-                    stores.skipped, ("loja sem produtos de clube", "store without club products"),
+                    skipped, ("loja sem produtos de clube", "store without club products"),
                     ("lojas sem produtos de clube", "stores without club products")))
         }
         if counts.keptPartitions > 0 {
@@ -117,9 +117,10 @@ package struct MessageWriter: Sendable {
 
     /// Products that the club took and that its listing did not show, those of stores that succeeded all the same included; nil: none.
     private func unverified(_ counts: ExecutionCounts) -> String? {
-        guard let products = counts.products, products.uploaded > products.verified else { return nil }
+        let count = (counts.products?.uploaded ?? 0) - (counts.products?.verified ?? 0)
+        guard count > 0 else { return nil }
         return language.count(
-            products.uploaded - products.verified, ("produto enviado, mas não conferido", "product sent but not verified"),
+            count, ("produto enviado, mas não conferido", "product sent but not verified"),
             ("produtos enviados, mas não conferidos", "products sent but not verified"))
     }
 
@@ -143,26 +144,27 @@ package struct MessageWriter: Sendable {
     private func counts(_ facts: ExecutionFacts, _ event: NotificationEvent) -> [String] {
         let counts = facts.counts
         var lines: [String] = []
-        if let stores = counts.stores, stores.total > 0, event != .failure || stores.succeeded > 0 {
+        if let stores = counts.stores, let total = stores.total, total > 0, event != .failure || stores.succeeded ?? 0 > 0 {
+            let succeeded = language.grouped(stores.succeeded ?? 0)
             var line =
-                language.of("\(language.grouped(stores.succeeded)) de ", "\(language.grouped(stores.succeeded)) of ")
-                + language.count(stores.total, ("loja ok", "store ok"), ("lojas ok", "stores ok"))
-            if stores.skipped > 0 {
-                line += ", \(language.grouped(stores.skipped)) " + language.of("sem produtos de clube", "without club products")
+                language.of("\(succeeded) de ", "\(succeeded) of ")
+                + language.count(total, ("loja ok", "store ok"), ("lojas ok", "stores ok"))
+            if let skipped = stores.skipped, skipped > 0 {
+                line += ", \(language.grouped(skipped)) " + language.of("sem produtos de clube", "without club products")
             }
             // The headline has said how many failed; those that were cancelled are more.
-            if stores.failed > 0, event != .failure || stores.failed > facts.failedCount {
-                line += ", \(language.grouped(stores.failed)) " + language.of("com falha", "failed")
+            if let failed = stores.failed, failed > 0, event != .failure || failed > facts.failedCount {
+                line += ", \(language.grouped(failed)) " + language.of("com falha", "failed")
             }
             lines.append(line)
         }
-        if let products = counts.products, products.fetched > 0 {
+        if let products = counts.products, let fetched = products.fetched, fetched > 0 {
             var line =
-                language.count(products.fetched, ("produto lido", "product read"), ("produtos lidos", "products read")) + ", "
+                language.count(fetched, ("produto lido", "product read"), ("produtos lidos", "products read")) + ", "
                 + language.count(
-                    products.accepted, ("com preço de clube", "with a club price"), ("com preço de clube", "with a club price"))
-            if products.rejected > 0 {
-                line += ", " + language.count(products.rejected, ("descartado", "left out"), ("descartados", "left out"))
+                    products.accepted ?? 0, ("com preço de clube", "with a club price"), ("com preço de clube", "with a club price"))
+            if products.rejectedCount > 0 {
+                line += ", " + language.count(products.rejectedCount, ("descartado", "left out"), ("descartados", "left out"))
             }
             lines.append(line)
         }
