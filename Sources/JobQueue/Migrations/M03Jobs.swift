@@ -174,6 +174,8 @@ extension Migration {
                 ['job_type', (NEW.job_type IN ('SYNC_PRODUCTS', 'COMPARE_DATA', 'CLEANUP_LOGS', 'CUSTOM', 'NOOP'))::text,
                   'it must be SYNC_PRODUCTS, COMPARE_DATA, CLEANUP_LOGS, CUSTOM or NOOP'],
                 ['config', (jsonb_typeof(NEW.config) = 'object')::text, 'it must be a JSON object such as {"key": 1}'],
+                ['integration_id', (NEW.integration_id IS NULL OR EXISTS (SELECT FROM integrations WHERE id = NEW.integration_id))::text,
+                  'there is no integration with this id'],
                 ['max_attempts', (NEW.max_attempts BETWEEN 1 AND 1000)::text, 'it must be 1 to 1000'],
                 ['retry_delay_seconds', (NEW.retry_delay_seconds BETWEEN 0 AND 3600)::text, 'it must be 0 to 3600'],
                 ['timeout_seconds', (NEW.timeout_seconds BETWEEN 1 AND 604800)::text, 'it must be 1 to 604800'],
