@@ -86,6 +86,26 @@ import Testing
         }
     }
 
+    @Test("R30: TRUNCATE of the jobs, or of what they refer to, is refused while executions are live: nothing would ever end them")
+    func truncatedJobs() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            _ = try await queue.addIntegration("rp", type: "RP")
+            let id = try await queue.enqueue(job)[0]
+            for statement in ["TRUNCATE job_configurations CASCADE", "TRUNCATE integrations CASCADE"] {
+                let refusal = try await queue.refusal(spliced(statement))
+                #expect(refusal.message.contains("live executions") && refusal.message.contains("deleted_at"), "\(statement): \(refusal)")
+            }
+            #expect(try await queue.number("SELECT count(*) FROM job_configurations") == 1)
+            #expect(try await queue.status(id) == "PENDING")
+            // What the refusal says.
+            try await queue.run("UPDATE job_configurations SET deleted_at = now()")
+            #expect(try await queue.status(id) == "CANCELLED")
+            try await queue.run("TRUNCATE integrations CASCADE")
+            #expect(try await queue.number("SELECT count(*) FROM job_configurations") == 0)
+        }
+    }
+
     @Test("one UPDATE may cancel parents, children and whatever else is live")
     func cancelAll() async throws {
         try await Queue.withDatabase { queue in
