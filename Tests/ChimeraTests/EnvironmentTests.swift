@@ -70,6 +70,32 @@ import Testing
         }
     }
 
+    @Test("migrate up refuses a schema that is too new, as other commands do, and status lists what this program does not know")
+    func migrateTooNew() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            let own = try await database.done("migrate", "status", "--json").json.arrayValue?.count ?? 0
+            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (\(own + 1), 'of a later program')")
+            #expect(try await database.done("migrate", "up").text == "nothing to do: the schema has version \(own) or newer")
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = true WHERE number = \(own + 1)")
+            for words in [["migrate"], ["migrate", "up"], ["store", "list"]] {
+                let answer = try await chimera(words, environment: ["DATABASE_URL": database.url])
+                expectRefusal(answer, 78, "version \(own + 1) of the schema is marked incompatible", of: words)
+            }
+            _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = false")
+            _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (\(own + 2), 'of one still later')")
+            for words in [["migrate"], ["migrate", "up"], ["store", "list"]] {
+                let answer = try await chimera(words, environment: ["DATABASE_URL": database.url])
+                expectRefusal(answer, 78, "the schema has version \(own + 2), this program knows \(own)", of: words)
+            }
+            let status = try await database.done("migrate", "status", "--json").json.arrayValue ?? []
+            #expect(status.map { $0["number"]?.intValue } == Array(1...own + 2))
+            #expect(status.map { $0["known"]?.boolValue } == Array(repeating: true, count: own) + [false, false])
+            #expect(status.last?["name"]?.stringValue == "of one still later" && status.last?["applied_at"]?.stringValue != nil)
+            let shown = try await database.done("migrate", "status").lines.filter { $0.contains("unknown to this program") }
+            #expect(shown.count == 2 && shown[0].contains("\(own + 1)  of a later program"), "\(shown)")
+        }
+    }
+
     @Test("a role without rights on the tables is told which it lacks, not that the schema is empty")
     func withoutRights() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

@@ -148,11 +148,14 @@ import Testing
             try await #expect(refusal(of: migrator) == nil, "the next one")
             let error = await #expect(throws: OperatorError.self) { try await migrator.down(to: 0) }
             #expect(error?.exitCode == .configuration, "an older program must not go down from a newer schema")
+            #expect(try await migrator.up().isEmpty, "nothing is missing")
             _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = true WHERE number = 13")
             try await #expect(refusal(of: migrator)?.contains("incompatible") == true)
             _ = try await database.pool.query("UPDATE schema_migrations SET incompatible = false WHERE number = 13")
             _ = try await database.pool.query("INSERT INTO schema_migrations (number, name) VALUES (14, 'the one after')")
             try await #expect(refusal(of: migrator)?.contains("upgrade") == true, "two ahead")
+            let up = await #expect(throws: OperatorError.self) { try await migrator.up() }
+            #expect(up?.exitCode == .configuration && up?.message.contains("upgrade") == true, "nor may it take such a schema for done")
         }
     }
 

@@ -36,7 +36,7 @@ enum MigrationStatements {
 
     static let dropTable = "DROP TABLE schema_migrations"
 
-    static let applied: SQL = "SELECT number, applied_at::text AS applied_at, incompatible FROM schema_migrations"
+    static let applied: SQL = "SELECT number, name, applied_at::text AS applied_at, incompatible FROM schema_migrations"
 
     static func isApplied(_ number: Int) -> SQL {
         "SELECT 1 AS applied FROM schema_migrations WHERE number = \(number)"

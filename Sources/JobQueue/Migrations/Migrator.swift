@@ -5,10 +5,21 @@ import Runtime
 package struct Migrator: Sendable {
     /// One line of `migrate status`.
     package struct Step: Sendable {
-        /// The migration.
-        package let migration: Migration
+        /// The migration's number.
+        package let number: Int
+        /// The migration's name.
+        package let name: String
         /// When it was applied, as PostgreSQL writes it; nil: not yet.
         package let appliedAt: String?
+        /// Whether this program knows it; a later one applied it otherwise.
+        package let isKnown: Bool
+    }
+
+    /// What `schema_migrations` holds of a migration.
+    private struct Applied {
+        let name: String
+        let at: String
+        let isIncompatible: Bool
     }
 
     private let pool: PostgresPool
@@ -23,19 +34,27 @@ package struct Migrator: Sendable {
     /// The version that this program was made for.
     package var ownVersion: Int { migrations.last?.number ?? 0 }
 
-    /// Every known migration and when it was applied.
+    /// Every migration that this program knows or that was applied, by number, and when it was.
     package func status() async throws -> [Step] {
-        let applied = try await appliedMigrations()
-        return migrations.map { Step(migration: $0, appliedAt: applied[$0.number]?.at) }
+        var others = try await appliedMigrations()
+        let known = migrations.map { migration in
+            Step(
+                number: migration.number, name: migration.name, appliedAt: others.removeValue(forKey: migration.number)?.at, isKnown: true)
+        }
+        let unknown = others.map { Step(number: $0, name: $1.name, appliedAt: $1.at, isKnown: false) }
+        return (known + unknown).sorted { $0.number < $1.number }
     }
 
-    /// Applies what is missing, each migration in a transaction of its own, and gives their names. Two programs may do so at once.
+    /// Applies what is missing, each migration in a transaction of its own, and gives their names. Two programs may do so at once. Refuses a
+    /// schema that is too new for this program.
     package func up() async throws -> [Migration] {
         var done: [Migration] = []
         for migration in migrations {
             let isDone = try await pool.transaction { transaction in
                 try await begin(transaction)
-                guard try await transaction.query(MigrationStatements.isApplied(migration.number)).isEmpty else { return false }
+                let applied = try await Self.applied(in: transaction)
+                try refuseTooNew(applied)
+                guard applied[migration.number] == nil else { return false }
                 try await transaction.script(migration.up)
                 _ = try await transaction.query(MigrationStatements.record(migration))
                 return true
@@ -79,13 +98,21 @@ package struct Migrator: Sendable {
     /// Throws unless this program may run against the schema: its own version or the next one, and none marked incompatible.
     package func checkVersion() async throws {
         let applied = try await appliedMigrations()
+        try refuseTooNew(applied)
+        let newest = applied.keys.max() ?? 0
+        guard newest < ownVersion else { return }
+        throw OperatorError(
+            exitCode: .configuration,
+            message: newest == 0
+                ? "the schema is empty; run: chimera migrate up"
+                : "the schema has version \(newest), this program needs \(ownVersion); run: chimera migrate up")
+    }
+
+    /// Throws when a later program brought the schema further than this one can go along.
+    private func refuseTooNew(_ applied: [Int: Applied]) throws {
         let newest = applied.keys.max() ?? 0
         let advice: String
-        if newest == 0 {
-            advice = "the schema is empty; run: chimera migrate up"
-        } else if newest < ownVersion {
-            advice = "the schema has version \(newest), this program needs \(ownVersion); run: chimera migrate up"
-        } else if newest > ownVersion + 1 {
+        if newest > ownVersion + 1 {
             advice =
                 "the schema has version \(newest), this program knows \(ownVersion) and can run with \(ownVersion + 1) at most; upgrade it"
         } else if newest > ownVersion, applied[newest]?.isIncompatible == true {
@@ -96,11 +123,16 @@ package struct Migrator: Sendable {
         throw OperatorError(exitCode: .configuration, message: advice)
     }
 
-    private func appliedMigrations() async throws -> [Int: (at: String, isIncompatible: Bool)] {
+    private func appliedMigrations() async throws -> [Int: Applied] {
         guard try await !pool.query(MigrationStatements.hasTable).isEmpty else { return [:] }
-        let rows = try await pool.query(MigrationStatements.applied)
-        return try rows.reduce(into: [:]) { applied, row in
-            applied[try row.get("number")] = (try row.get("applied_at"), try row.get("incompatible"))
+        return try await Self.applied(in: pool)
+    }
+
+    /// What `schema_migrations` holds, by number.
+    private static func applied(in executor: some PostgresExecutor) async throws -> [Int: Applied] {
+        try await executor.query(MigrationStatements.applied).reduce(into: [:]) { applied, row in
+            applied[try row.get("number")] = Applied(
+                name: try row.get("name"), at: try row.get("applied_at"), isIncompatible: try row.get("incompatible"))
         }
     }
 

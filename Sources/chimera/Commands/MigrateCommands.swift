@@ -26,7 +26,7 @@ enum MigrateCommands {
     ) { invocation in
         let rows = try await migrator(invocation).status().map { step -> JSONValue in
             [
-                "number": .integer(Int64(step.migration.number)), "name": .string(step.migration.name),
+                "number": .integer(Int64(step.number)), "name": .string(step.name), "known": .bool(step.isKnown),
                 "applied_at": step.appliedAt.map { .string(isoMoment($0)) } ?? .null,
             ]
         }
@@ -34,7 +34,8 @@ enum MigrateCommands {
             StandardOutput.write(array: rows)
         } else {
             let columns = [
-                Table.Column("NUMBER", "number", isNumber: true), Table.Column("NAME", "name"),
+                Table.Column("NUMBER", "number", isNumber: true),
+                Table.Column("NAME") { Cell.text($0["name"]) + ($0["known"]?.boolValue == false ? " (unknown to this program)" : "") },
                 Table.Column("APPLIED") { $0["applied_at"]?.isNull == true ? "not yet" : Cell.moment($0["applied_at"]) },
             ]
             StandardOutput.write(Table(columns, rows: rows).text)
