@@ -60,11 +60,11 @@ struct SchedulerCommand {
             scheduler.reload()
         }
         try await program.run(reload: reload) {
-            try await SchemaGate(pool: pool).pass(program)
-            guard !program.shutdown.isRequested else { return }
-            await withDiscardingTaskGroup { services in
-                services.addTask { await outbox.run(until: program.shutdown) }
-                await scheduler.run(until: program.shutdown)
+            try await SchemaGate(pool: outboxPool).admit(program) {
+                await withDiscardingTaskGroup { services in
+                    services.addTask { await outbox.run(until: program.shutdown) }
+                    await scheduler.run(until: program.shutdown)
+                }
             }
             for pool in [pool, outboxPool] { await pool.close() }
         }

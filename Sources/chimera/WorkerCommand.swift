@@ -35,42 +35,21 @@ struct WorkerCommand {
             }
         }
         try await program.run(reload: reload) {
-            try await SchemaGate(pool: pool).pass(program)
-            guard !program.shutdown.isRequested else { return }
             let worker = Worker(
                 identity: identity, settings: workerSettings, database: database,
                 jobs: Composition.jobs(partners: partners, settings: settings),
                 told: ["chimera_outbox": outboxWakeup],
                 onReady: { program.isReady() }, onProgress: { program.systemd.watchdog(status: "runs under way: \($0), slots: \(slots)") })
-            await withDiscardingTaskGroup { services in
-                services.addTask { await outbox.run(until: program.shutdown) }
-                await worker.run(until: program.shutdown)
-                if drains { await outbox.drained(until: program.shutdown) }
-                program.shutdown.request(grace: grace)
+            // Of the sessions that the outbox keeps anyway.
+            try await SchemaGate(pool: outboxPool).admit(program) {
+                await withDiscardingTaskGroup { services in
+                    services.addTask { await outbox.run(until: program.shutdown) }
+                    await worker.run(until: program.shutdown)
+                    if drains { await outbox.drained(until: program.shutdown) }
+                    program.shutdown.request(grace: grace)
+                }
             }
             for pool in [pool, outboxPool] { await pool.close() }
-        }
-    }
-}
-
-/// Lets a long-running program begin when the schema is one it may run against; waits while the database is away.
-struct SchemaGate {
-    let pool: PostgresPool
-
-    func pass(_ program: LongRunning) async throws {
-        let logger = Logger(label: "schema")
-        let migrator = Migrator(pool: pool, migrations: Composition.migrations)
-        var tries = 0
-        while !program.shutdown.isRequested {
-            do {
-                // A statement alone waits for an absent database longer than a service manager waits for us to stop.
-                return try await withDeadline(.seconds(5)) { try await migrator.checkVersion() }
-            } catch  where error is DeadlineExceeded || (error as? PostgresError)?.isWorthReconnecting == true {
-                tries += 1
-                program.systemd.status("waits for the database")
-                if tries == 1 || tries % 20 == 0 { logger.warning("waits for the database", ["error": "\(error)"]) }
-                try? await Task.sleep(for: .milliseconds(500))
-            }
         }
     }
 }

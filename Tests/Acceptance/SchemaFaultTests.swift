@@ -68,6 +68,72 @@ import Testing
         }
     }
 
+    /// How a schema becomes one to refuse, and what a program says then.
+    private static let turns = [
+        (
+            "INSERT INTO schema_migrations (number, name, incompatible) SELECT max(number) + 1, 'n', true FROM schema_migrations",
+            "incompatible"
+        ),
+        (
+            "INSERT INTO schema_migrations (number, name) SELECT max(number) + n, 'n' FROM schema_migrations, generate_series(1, 2) AS n GROUP BY n",
+            "upgrade it"
+        ),
+        ("DELETE FROM schema_migrations WHERE number = (SELECT max(number) FROM schema_migrations)", "chimera migrate up"),
+    ]
+
+    @Test(
+        "R32: a schema becomes one to refuse under a worker and a scheduler at work: they leave with 78, as after SIGTERM", arguments: turns
+    )
+    func refusedUnderWork(change: String, words: String) async throws {
+        try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in
+            _ = try await rig.pool.query("INSERT INTO job_configurations (name, job_type, max_attempts) VALUES ('drill', 'NOOP', 1)")
+            let (worker, scheduler) = (try rig.worker(["--grace", "2"]), try rig.scheduler())
+            _ = try await scheduler.line(containing: "schedules", within: .seconds(30))
+            let long = try await rig.trigger("drill", params: ["sleep_ms": 600_000])
+            try await rig.waitFor("RUNNING", long)
+            _ = try await rig.pool.query(spliced(change))
+            let told = try await worker.line(containing: words, within: .seconds(40))
+            #expect(told.contains("ERROR") && told.contains("stops"), "\(told)")
+            let late = try await rig.trigger("drill")
+            // The service manager's first signal comes to a program that stops already, and is not taken for a second one.
+            worker.signal(SIGTERM)
+            for program in [worker, scheduler] {
+                #expect(try await program.waitForExit(within: .seconds(40)) == .exited(78), "\(program.errors)")
+                #expect(
+                    program.errors.count { $0.contains("stops: ") } == 1 && program.errors.last?.contains(words) == true,
+                    "\(program.errors)")
+            }
+            let returned = try await rig.execution(long)
+            #expect(returned.status == "PENDING" && returned.attempt == 1 && returned.maxAttempts == 2 && returned.rescues == 0)
+            #expect(try await rig.execution(late).status == "PENDING")
+        }
+    }
+
+    @Test("R32: a look at the schema that is kept waiting decides nothing, and holds up no claim")
+    func slowLook() async throws {
+        try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in
+            _ = try await rig.pool.query("INSERT INTO job_configurations (name, job_type) VALUES ('drill', 'NOOP')")
+            let worker = try rig.worker()
+            _ = try await worker.line(containing: "works", within: .seconds(30))
+            func looksWaiting() async throws -> Int {
+                try await rig.value(
+                    """
+                    SELECT count(*) AS value FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name LIKE 'chimera worker%'
+                    """)
+            }
+            try await rig.pool.transaction { transaction in
+                _ = try await transaction.query("LOCK TABLE schema_migrations")
+                try await eventually(within: .seconds(40), "a look that waits") { try await looksWaiting() == 1 }
+                for _ in 0..<10 { try await rig.finished(try await rig.trigger("drill"), within: .seconds(3)) }
+                try await eventually(within: .seconds(20), "a look that is given up") { try await looksWaiting() == 0 }
+            }
+            #expect(worker.end == nil)
+            worker.signal(SIGTERM)
+            #expect(try await worker.waitForExit(within: .seconds(40)) == .exited(0))
+        }
+    }
+
     @Test("R32: the schema gets its next version under a worker at work: it goes on, started before and after, and fails nothing")
     func upgradeUnderWork() async throws {
         try await Rig.with(RigSettings(stores: 1, products: 1)) { rig in

@@ -36,7 +36,11 @@ enum MigrationStatements {
 
     static let dropTable = "DROP TABLE schema_migrations"
 
-    static let applied: SQL = "SELECT number, name, applied_at::text AS applied_at, incompatible FROM schema_migrations"
+    /// What our `schema_migrations` holds. One that the search path finds in a later schema is not ours, and counts as empty.
+    static let applied: SQL = """
+        SELECT number, name, applied_at::text AS applied_at, incompatible FROM schema_migrations
+        WHERE tableoid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
+        """
 
     static func isApplied(_ number: Int) -> SQL {
         "SELECT 1 AS applied FROM schema_migrations WHERE number = \(number)"

@@ -123,9 +123,14 @@ package struct Migrator: Sendable {
         throw OperatorError(exitCode: .configuration, message: advice)
     }
 
+    /// One statement as a rule, for programs at work ask again and again; the second one tells an absent table from a right that is missing.
     private func appliedMigrations() async throws -> [Int: Applied] {
-        guard try await !pool.query(MigrationStatements.hasTable).isEmpty else { return [:] }
-        return try await Self.applied(in: pool)
+        do {
+            return try await Self.applied(in: pool)
+        } catch let error as PostgresError where error.kind == .undefined {
+            guard try await pool.query(MigrationStatements.hasTable).isEmpty else { throw error }
+            return [:]
+        }
     }
 
     /// What `schema_migrations` holds, by number.
