@@ -47,7 +47,7 @@ extension Migration {
             -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement). With its owner's rights, as
             -- the wake-up is: who may insert needs no others.
             CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-            DECLARE wakes text; given_source int := NEW.source_id;
+            DECLARE wakes text;
             BEGIN
               SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
                 c.is_gated OR NEW.trigger = 'SCHEDULE' AND c.is_serial, CASE WHEN NEW.run_at <= now() THEN set_config('chimera.wakes', 'on', true) END
@@ -73,7 +73,8 @@ extension Migration {
                       OR NEW.finished_at IS NOT NULL OR NEW.attempt_outcome IS NOT NULL OR NEW.metrics IS NOT NULL OR NEW.progress IS NOT NULL
                       OR NEW.error_details IS NOT NULL THEN
                   PERFORM refuse('attempt', 'attempt, rescues, failures, worker, started_at, finished_at, metrics, progress and error_details are written by the queue; leave them out');
-                ELSIF NEW.store_id IS NOT NULL OR NEW.registration IS NOT NULL OR given_source <> 0 OR NEW.target_id <> 0 THEN
+                ELSIF NEW.store_id IS NOT NULL OR NEW.registration IS NOT NULL OR NEW.target_id <> 0
+                      OR NEW.source_id <> coalesce((SELECT c.source_id FROM job_configurations AS c WHERE c.id = NEW.job_config_id), 0) THEN
                   -- Their limits and the store's lock go by what the parent plans.
                   PERFORM refuse('store_id', 'store_id, registration, source_id and target_id are written by the queue; choose stores by params {"store_ids": [7]}');
                 ELSIF NEW.created_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 day' THEN
