@@ -15,10 +15,10 @@ struct ClaimSizing: Sendable {
         learnedAt.flatMap { now - $0 <= Self.memory ? lastTypicalDuration : nil }
     }
 
-    /// Learns from a run that ended.
-    mutating func record(_ duration: Duration, at now: Duration = MonotonicClock.now()) {
+    /// Learns from a run that ended; `least`: every other run of now has lasted so long already, which counts where nothing else is known.
+    mutating func record(_ duration: Duration, at now: Duration = MonotonicClock.now(), least: @autoclosure () -> Duration = .zero) {
         // A long one counts at once, quick ones bring the figure down step by step.
-        lastTypicalDuration = typicalDuration(at: now).map { max(duration, $0 * 0.75 + duration * 0.25) } ?? duration
+        lastTypicalDuration = typicalDuration(at: now).map { max(duration, $0 * 0.75 + duration * 0.25) } ?? max(duration, least())
         learnedAt = now
     }
 

@@ -244,7 +244,8 @@ final class Slots: Sendable {
             guard let active = state.active[run.id], active.assignment.run.token == token else { return (false, [], false) }
             state.active[run.id] = nil
             if active.isPaused { state.pausedCount -= 1 }
-            state.sizing.record(MonotonicClock.now() - active.startedAt)
+            let now = MonotonicClock.now()
+            state.sizing.record(now - active.startedAt, at: now, least: state.active.values.map { now - $0.startedAt }.min() ?? .zero)
             let started = fill(&state)
             let hasRoom = !state.isClosed && state.awaitsRoom && state.waitingCount * 2 <= state.sizing.ahead(slots: count)
             return (true, started, hasRoom)

@@ -48,13 +48,13 @@ enum DeliveryStatements {
           e.id::text AS found_execution_id, e.scheduled_for, e.started_at, b.status, b.finished_at, b.metrics, b.error_details,
           ran_dry(j.job_type, e.params, j.config) AS is_dry_run,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
-          (SELECT count(*) FROM job_finished AS k WHERE k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
+          (SELECT count(*) FROM job_finished AS k WHERE d.event <> 'START' AND k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
         FROM notification_deliveries AS d
         LEFT JOIN notification_channels AS a ON a.id = d.about_channel_id
         LEFT JOIN schedule_ticks AS t ON d.event = 'LATE' AND t.job_config_id = d.job_config_id AND t.due_at = d.due_at
         LEFT JOIN LATERAL (SELECT x.* FROM job_executions AS x WHERE x.id = coalesce(d.execution_id, t.execution_id)) AS e ON true
         -- That a run began is told as it was then, be it that it has ended meanwhile.
-        CROSS JOIN LATERAL (SELECT CASE WHEN d.event = 'START' THEN 'RUNNING' ELSE e.status END AS status,
+        CROSS JOIN LATERAL (SELECT CASE WHEN d.event = 'START' AND e.id IS NOT NULL THEN 'RUNNING' ELSE e.status END AS status,
           CASE WHEN d.event <> 'START' THEN e.finished_at END AS finished_at, CASE WHEN d.event <> 'START' THEN e.metrics END AS metrics,
           CASE WHEN d.event <> 'START' THEN e.error_details END AS error_details) AS b
         LEFT JOIN job_configurations AS j ON j.id = coalesce(e.job_config_id, d.job_config_id)

@@ -17,6 +17,7 @@ actor StoreSync {
     private var store: Store { storeRun.store }
     private var context: RunContext { storeRun.context }
     private var campaigns: CampaignStore { storeRun.campaigns }
+    private var isLastAttempt: Bool { context.run.attempt >= context.run.maxAttempts }
 
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`.
     func run() async throws -> JSONValue {
@@ -30,8 +31,17 @@ actor StoreSync {
         case .send(let staged): return try await send(earlier, staged: staged, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
         case .lookThenRebuild(let staged):
-            if try await adopt(earlier, staged: staged, day: day) != nil { return try await publish(day: day) }
-            return try await publish(day: day, replacing: (earlier.id, "the listing did not show it; a later run replaced it"))
+            // Prices do not wait for a listing that stays silent: a new campaign takes the place of whatever is up.
+            let look = try await look(for: earlier, staged: staged, day: day) { !$0.isRetryable || self.isLastAttempt }
+            switch look {
+            case .shown: return try await publish(day: day)
+            case .notShown:
+                return try await publish(day: day, replacing: (earlier.id, "the listing did not show it; a later run replaced it"))
+            case .unreadable where earlier.status == "SENT": return try await publish(day: day)
+            case .unreadable:
+                let reason = "whether it had arrived could not be read; a later run replaced it"
+                return try await publish(day: day, replacing: (earlier.id, reason))
+            }
         case .compare: return try await publish(day: day)
         }
     }
@@ -178,27 +188,37 @@ actor StoreSync {
 
     /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
     private func settle(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue {
-        if let metrics = try await adopt(campaign, staged: staged, day: day) { return metrics }
+        let look = try await look(for: campaign, staged: staged, day: day) { !self.options.requiresVerification && !$0.isRetryable }
+        if case .shown(let metrics) = look { return metrics }
         context.log(.info, "campaign \(campaign.id) is not listed; the same body is sent again")
         return try await send(campaign, staged: staged, day: day, isFirst: false)
     }
 
+    /// What the listing says of an earlier campaign.
+    private enum Look {
+        /// It is there, and now VERIFIED.
+        case shown(metrics: JSONValue)
+        case notShown
+        case unreadable
+    }
+
     /// Takes a campaign for sent and verified when the listing shows it: exactly it while its fate is unknown (a superset may be an older
-    /// one), at least it once it was accepted. Nil when it does not, or cannot be read and need not be: of one that was accepted, as an earlier
-    /// run's is here, nothing has to be known before another takes its place.
-    private func adopt(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue? {
+    /// one), at least it once it was accepted. A listing that cannot be read is thrown, unless `mayGoOn` says otherwise.
+    private func look(
+        for campaign: StoredCampaign, staged: StagedProducts, day: String, mayGoOn: (PartnerFailure) -> Bool
+    ) async throws -> Look {
         let lines = staged.lines
         do {
             let listed = try await storeRun.listing(day: day).get()
             let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
-            guard isShown else { return nil }
-        } catch let failure as PartnerFailure where campaign.status == "SENT" || !options.requiresVerification && !failure.isRetryable {
+            guard isShown else { return .notShown }
+        } catch let failure as PartnerFailure where mayGoOn(failure) {
             context.log(.warning, "the listing cannot be read: \(failure.message)")
-            return nil
+            return .unreadable
         }
         context.log(.info, "campaign \(campaign.id) had arrived: the listing shows all \(campaign.lineCount) lines")
         try await campaigns.sent(campaign.id, receipt: nil)
-        return try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics)
+        return .shown(metrics: try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics))
     }
 
     private func verify(
@@ -216,7 +236,7 @@ actor StoreSync {
                 isRetryable: true)
         } catch let failure as PartnerFailure {
             problem = RunError(failure)
-            guard !options.requiresVerification, !failure.isRetryable || context.run.attempt >= context.run.maxAttempts else {
+            guard !options.requiresVerification, !failure.isRetryable || isLastAttempt else {
                 throw problem
             }
         }

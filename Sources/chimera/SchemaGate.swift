@@ -5,7 +5,7 @@ import Runtime
 /// Lets a long-running program work as long as the schema is one that it may run against.
 struct SchemaGate {
     /// How often it looks while the program works: a statement each time, of the 2 a second that an idle worker may send.
-    private static let interval: Duration = .seconds(15)
+    private static let interval: Duration = .seconds(30)
     /// A statement alone waits for an absent database longer than a service manager waits for us to stop.
     private static let patience: Duration = .seconds(5)
 

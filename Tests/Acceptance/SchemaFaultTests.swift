@@ -92,13 +92,13 @@ import Testing
             let long = try await rig.trigger("drill", params: ["sleep_ms": 600_000])
             try await rig.waitFor("RUNNING", long)
             _ = try await rig.pool.query(spliced(change))
-            let told = try await worker.line(containing: words, within: .seconds(40))
+            let told = try await worker.line(containing: words, within: .seconds(60))
             #expect(told.contains("ERROR") && told.contains("stops"), "\(told)")
             let late = try await rig.trigger("drill")
             // The service manager's first signal comes to a program that stops already, and is not taken for a second one.
             worker.signal(SIGTERM)
             for program in [worker, scheduler] {
-                #expect(try await program.waitForExit(within: .seconds(40)) == .exited(78), "\(program.errors)")
+                #expect(try await program.waitForExit(within: .seconds(60)) == .exited(78), "\(program.errors)")
                 #expect(
                     program.errors.count { $0.contains("stops: ") } == 1 && program.errors.last?.contains(words) == true,
                     "\(program.errors)")
@@ -124,7 +124,7 @@ import Testing
             }
             try await rig.pool.transaction { transaction in
                 _ = try await transaction.query("LOCK TABLE schema_migrations")
-                try await eventually(within: .seconds(40), "a look that waits") { try await looksWaiting() == 1 }
+                try await eventually(within: .seconds(60), "a look that waits") { try await looksWaiting() == 1 }
                 for _ in 0..<10 { try await rig.finished(try await rig.trigger("drill"), within: .seconds(3)) }
                 try await eventually(within: .seconds(20), "a look that is given up") { try await looksWaiting() == 0 }
             }

@@ -101,7 +101,7 @@ import Testing
                 #expect(try await rig.sync().status == ending)
                 let uploads = try await rig.sandbox.state().uploads
                 #expect(uploads.count == 2 && uploads[0].bodyDigest != uploads[1].bodyDigest, "\(verify)")
-                #expect(try await rig.campaigns(of: 1).map(\.status) == ["FAILED", "SENT"])
+                #expect(try await rig.campaigns(of: 1).map(\.status) == ["SENT", "SENT"])
             }
         }
     }

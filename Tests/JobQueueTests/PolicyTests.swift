@@ -43,6 +43,8 @@ import Testing
         #expect(sizing.ahead(slots: 4, at: .milliseconds(11_001)) == 0)
         sizing.record(.milliseconds(10), at: .seconds(30))
         #expect(sizing.ahead(slots: 4, at: .seconds(30)) == 20, "of runs of today")
+        sizing.record(.milliseconds(5), at: .seconds(60), least: .seconds(20))
+        #expect(sizing.ahead(slots: 4, at: .seconds(60)) == 0, "the others are long")
     }
 
     @Test("durations are told as people say them")

@@ -136,6 +136,24 @@ import Testing
         }
     }
 
+    @Test("an integration that channels use is judged like them, but for what is missing or empty; it shows none of its values")
+    func integrations() async throws {
+        try await Outbox.withDatabase { outbox in
+            for (type, config) in [
+                ("TELEGRAM", #"{"bot_token": 5}"#), ("EMAIL", #"{"smtp_url": "http://m"}"#), ("WEBHOOK", #"{"url": "ftp://x"}"#),
+                ("WEBHOOK", "[]"), ("EMAIL", "7"), ("TELEGRAM", "null"),
+            ] {
+                let error = try await outbox.refusal(
+                    "INSERT INTO integrations (name, type, config) VALUES ('i', \(type), \(config)::jsonb)")
+                #expect(error.message.hasPrefix("config"), "\(config): \(error.message)")
+            }
+            for config in [#"{"api_base_url": "", "bot_token": "1:a", "parse_mode": "Html"}"#, #"{"of somebody else": [1], "from": null}"#]
+            {
+                try await outbox.run("INSERT INTO integrations (name, type, config) VALUES (\(config), 'TELEGRAM', \(config)::jsonb)")
+            }
+        }
+    }
+
     @Test("what the channels take is taken, and a row that was bad before can still be switched off and removed")
     func taken() async throws {
         try await Outbox.withDatabase { outbox in

@@ -70,6 +70,8 @@ private struct PartnerRows: DatabaseFixture {
         ("RP", "{}"), ("RP", #"{"auth_method": null, "login_endpoint": "", "max_pages": null, "pagination": null, "headers": null}"#),
         ("RP", #"{"auth_method": "LOGIN", "login_endpoint": "v1/autenticação", "token_response_field": "response.token"}"#),
         ("RP", #"{"auth_method": "TOKEN", "static_token": "abc", "base_url": "https://h.example/api/"}"#),
+        ("RP", #"{"auth_method": "TOKEN", "static_token": "abc", "username": 7, "login_endpoint": "http://h/login"}"#),
+        ("RP", #"{"static_token": 7}"#),
         ("RP", #"{"products_endpoint": "p/{storeReg}", "pagination": {"method": "CURSOR", "param_name": "last"}}"#),
         ("RP", #"{"pagination": {"additional_params": {"a": 1, "b": true, "c": ""}}}"#),
         ("RP", #"{"products_endpoint": "/{storeReg}/{lastId}/{lastId}", "page_limit": 100000, "max_pages": 1e3}"#),

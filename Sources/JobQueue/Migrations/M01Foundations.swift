@@ -4,7 +4,8 @@ extension Migration {
         number: 1, name: "foundations",
         up: #"""
             -- Time-ordered UUIDs (version 7): random keys triple the WAL of a job. Behind the millisecond and the version stand its 4,096th parts, so
-            -- that rows of one statement are in order, too (RFC 9562, method 3).
+            -- that rows of one statement are in order, too (RFC 9562, method 3), but for one in thousands: the clock is read twice, which costs a
+            -- tenth of what it costs to hand one reading to two places.
             CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
               SELECT encode(overlay(uuid_send(gen_random_uuid()) PLACING int8send(((date_part('epoch', clock_timestamp()) * 1000000)::bigint / 1000 << 16)
                 | 28672 | (date_part('microseconds', clock_timestamp())::bigint % 1000 * 4096 / 1000)) FROM 1 FOR 8), 'hex')::uuid

@@ -21,7 +21,7 @@ extension Migration {
               attempt int NOT NULL DEFAULT 0,
               max_attempts int,
               rescues int NOT NULL DEFAULT 0,
-              rescued_from uuid[],                  -- workers that seemed lost, one for each of rescues; who comes back is struck off
+              rescued_from uuid[],                  -- workers that seemed lost, one for each time that it came back; who is there again is struck off
               failures int NOT NULL DEFAULT 0,      -- attempts that failed and were tried again: they lengthen the next wait
               created_at timestamptz NOT NULL DEFAULT now(),
               created_by text NOT NULL DEFAULT current_actor(),

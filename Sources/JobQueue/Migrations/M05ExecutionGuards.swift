@@ -99,6 +99,8 @@ extension Migration {
               NEW.gated := NEW.gated OR NEW.store_id IS NOT NULL OR NEW.source_id <> 0 OR NEW.target_id <> 0;
               RETURN NEW;
             END $$;
+            -- Or somebody would hang them on a table of his own, whose types run his code with the owner's rights.
+            REVOKE EXECUTE ON FUNCTION begin_execution() FROM PUBLIC;
             CREATE TRIGGER begin_execution BEFORE INSERT ON job_live FOR EACH ROW EXECUTE FUNCTION begin_execution();
 
             CREATE FUNCTION refuse_finished_insert() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -126,6 +128,7 @@ extension Migration {
               END IF;
               RETURN NULL;
             END $$;
+            REVOKE EXECUTE ON FUNCTION wake_after_insert() FROM PUBLIC;
             CREATE TRIGGER wake_workers AFTER INSERT ON job_executions FOR EACH STATEMENT EXECUTE FUNCTION wake_after_insert();
 
             -- By hand: CANCELLED on a live row; priority, run_at and params of a PENDING one. Nothing else.

@@ -47,7 +47,7 @@ extension Migration {
           IF jsonb_typeof(config -> 'chat_id') IS DISTINCT FROM 'number' THEN
             PERFORM check_channel_text(config, 'chat_id', '^(-?[0-9]{1,18}|@[!-~]+|)$', 'must be a number in a text, such as "-1001234567890", or begin with @');
           END IF;
-          PERFORM check_channel_text(config, 'parse_mode', '^(HTML|html|)$', 'must be HTML');
+          PERFORM check_channel_text(config, 'parse_mode', '^([Hh][Tt][Mm][Ll]|)$', 'must be HTML');
           PERFORM check_channel_text(config, 'api_base_url', web_address, 'must be an address such as https://api.telegram.org');
           PERFORM check_channel_text(config, 'smtp_url', '^(|[Ss][Mm][Tt][Pp][Ss]?://(?=[^/?#])[!-~]+)$', 'must be an address such as smtp://mail.example.com:587 or smtps://mail.example.com');
           PERFORM check_channel_text(config, 'starttls', '^(required|none)$', 'must be "required" or "none"');
@@ -120,19 +120,22 @@ extension Migration {
         CREATE TRIGGER check_notification_channel BEFORE INSERT OR UPDATE ON notification_channels
           FOR EACH ROW EXECUTE FUNCTION check_notification_channel();
 
+        -- What is empty, the channel has to say.
         CREATE FUNCTION check_channel_integration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
         BEGIN
           IF TG_OP = 'INSERT' OR NEW.type <> OLD.type OR NEW.config <> OLD.config THEN
-            PERFORM check_channel_settings(coalesce(jsonb_object_agg(key, value), '{}')) FROM jsonb_each(NEW.config) WHERE key = ANY (channel_settings(NEW.type));
+            PERFORM check_channel_settings(coalesce(jsonb_object_agg(key, value), '{}')) FROM jsonb_each(NEW.config)
+            WHERE key = ANY (channel_settings(NEW.type)) AND value NOT IN ('""', '[]', 'null');
           END IF;
           RETURN NEW;
         END $$;
-        CREATE TRIGGER check_channel_integration BEFORE INSERT OR UPDATE ON integrations FOR EACH ROW
+        -- After check_integration, by its name.
+        CREATE TRIGGER check_integration_channel BEFORE INSERT OR UPDATE ON integrations FOR EACH ROW
           WHEN (NEW.type IN ('TELEGRAM', 'EMAIL', 'WEBHOOK')) EXECUTE FUNCTION check_channel_integration();
         """#
 
     static let m11ChannelsDown = #"""
-        DROP TRIGGER check_channel_integration ON integrations;
+        DROP TRIGGER check_integration_channel ON integrations;
         DROP TRIGGER check_notification_channel ON notification_channels;
         DROP FUNCTION check_channel_integration, check_notification_channel, check_channel_config, check_channel_settings, channel_settings, check_channel_texts,
           check_channel_text;

@@ -39,6 +39,7 @@ extension Migration {
 
             CREATE FUNCTION check_partner_settings() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             DECLARE rule record; setting jsonb; name text; problem text; endpoint text := NEW.config ->> 'products_endpoint';
+              way_in text := coalesce(nullif(NEW.config ->> 'auth_method', ''), 'LOGIN');
             BEGIN
               -- A row that has to be switched off or renamed is not held up by what else is wrong with it.
               IF TG_OP = 'UPDATE' AND NEW.type = OLD.type AND NEW.config = OLD.config AND NEW.base_url IS NOT DISTINCT FROM OLD.base_url THEN
@@ -70,7 +71,8 @@ extension Migration {
                 ('CRESCEVENDAS', 'campaign_config.start_time', 'time', 0, 0, ''), ('CRESCEVENDAS', 'campaign_config.end_time', 'time', 0, 0, '')
               ) AS r(partner, path, kind, lowest, highest, words) WHERE r.partner IN ('', NEW.type) LOOP
                 setting := NEW.config #> string_to_array(rule.path, '.');
-                CONTINUE WHEN setting IS NULL OR setting = 'null';
+                CONTINUE WHEN setting IS NULL OR setting = 'null' OR rule.path IN ('login_endpoint', 'username', 'password') AND way_in <> 'LOGIN'
+                  OR rule.path = 'static_token' AND way_in <> 'TOKEN';
                 problem := partner_setting_problem(rule.kind, setting, rule.lowest, rule.highest, rule.words);
                 IF problem IS NOT NULL THEN
                   PERFORM refuse_setting(rule.path, problem);
