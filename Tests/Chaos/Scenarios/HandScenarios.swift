@@ -29,8 +29,6 @@ extension Catalogue {
         ("params with every letter", "params", "'{\"\\\\u0001\\\\n\": \"\\\\ud83d\\\\ude00\"}'"),
         ("a trigger of its own", "trigger", "'SCHEDULE'"),
         ("an execution that never was to be retried", "retry_of", "gen_random_uuid()"),
-        ("a store and a target that are not there", "store_id, target_id, registration", "-1, 999999, repeat('r', 100000)"),
-        ("metrics of its own", "metrics, progress, error_details", "'\"total\"', '[\"total\"]', '7'"),
         ("a dedupe key of 500 letters", "dedupe_key", "repeat('k', 500)"),
     ]
 
@@ -43,6 +41,9 @@ extension Catalogue {
         "INSERT INTO job_executions (job_config_id, attempt) VALUES (1, 5)",
         "INSERT INTO job_executions (job_config_id, token) VALUES (1, 5)",
         "INSERT INTO job_executions (job_config_id, worker) VALUES (1, gen_random_uuid())",
+        "INSERT INTO job_executions (job_config_id, store_id) VALUES (1, 1)",
+        "INSERT INTO job_executions (job_config_id, store_id, target_id, registration) VALUES (1, -1, 999999, repeat('r', 100000))",
+        "INSERT INTO job_executions (job_config_id, metrics, progress, error_details) VALUES (1, '\"total\"', '[\"total\"]', '7')",
         "INSERT INTO job_executions (job_config_id, created_at) VALUES (1, '-infinity')",
         "INSERT INTO job_executions (job_config_id, created_at) VALUES (1, '290000-01-01')",
         "INSERT INTO job_executions (job_config_id, params) VALUES (1, '[]')",
@@ -70,6 +71,7 @@ extension Catalogue {
         "UPDATE job_executions SET id = gen_random_uuid() WHERE status = 'RUNNING'",
         "DELETE FROM job_executions WHERE status = 'RUNNING'", "DELETE FROM job_executions WHERE status = 'PENDING'",
         "DELETE FROM job_live", "TRUNCATE job_executions", "TRUNCATE job_live", "DELETE FROM job_configurations",
+        "TRUNCATE job_configurations CASCADE", "TRUNCATE integrations CASCADE",
     ]
 
     /// Two workers and a scheduler at work while an operator types whatever comes to mind.
