@@ -156,13 +156,18 @@ final class Slots: Sendable {
         onRoom()
     }
 
+    /// How long every one of them has run at least; zero when there is none.
+    private static func leastRunningTime(of runs: [ExecutionID: ActiveRun], at now: Duration) -> Duration {
+        runs.values.map { now - $0.startedAt }.min() ?? .zero
+    }
+
     /// Hands back what was claimed ahead of quick runs when long ones came: all when no slot came free for `limit`, else those that would
     /// wait longer than that. Others may have room.
     func handBackWaiting(after limit: Duration) -> Int {
         let waiting: [ClaimedRun] = state.withLock { state in
             guard state.waitingCount > 0 else { return [] }
             let now = MonotonicClock.now()
-            let least = state.active.values.map { now - $0.startedAt }.min() ?? .zero
+            let least = Self.leastRunningTime(of: state.active, at: now)
             let isStuck = now - state.movedAt >= limit
             // Until quick runs come again nothing is claimed ahead.
             state.sizing.note(isStuck ? max(limit, least) : least)
@@ -245,7 +250,7 @@ final class Slots: Sendable {
             state.active[run.id] = nil
             if active.isPaused { state.pausedCount -= 1 }
             let now = MonotonicClock.now()
-            state.sizing.record(now - active.startedAt, at: now, least: state.active.values.map { now - $0.startedAt }.min() ?? .zero)
+            state.sizing.record(now - active.startedAt, at: now, least: Self.leastRunningTime(of: state.active, at: now))
             let started = fill(&state)
             let hasRoom = !state.isClosed && state.awaitsRoom && state.waitingCount * 2 <= state.sizing.ahead(slots: count)
             return (true, started, hasRoom)

@@ -45,7 +45,8 @@ enum DeliveryStatements {
           extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
           to_char(d.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS due_wall,
           to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
-          e.id::text AS found_execution_id, e.scheduled_for, e.started_at, b.status, b.finished_at, b.metrics, b.error_details,
+          e.id::text AS found_execution_id, e.scheduled_for, e.started_at,
+          CASE WHEN d.event = 'START' AND e.id IS NOT NULL THEN 'RUNNING' ELSE since.status END AS status, since.finished_at, since.metrics, since.error_details,
           ran_dry(j.job_type, e.params, j.config) AS is_dry_run,
           d.about_channel_id, a.name AS about_name, a.problem AS about_problem,
           (SELECT count(*) FROM job_finished AS k WHERE d.event <> 'START' AND k.parent_id = d.execution_id AND k.status = 'FAILED') AS failed_children
@@ -53,10 +54,8 @@ enum DeliveryStatements {
         LEFT JOIN notification_channels AS a ON a.id = d.about_channel_id
         LEFT JOIN schedule_ticks AS t ON d.event = 'LATE' AND t.job_config_id = d.job_config_id AND t.due_at = d.due_at
         LEFT JOIN LATERAL (SELECT x.* FROM job_executions AS x WHERE x.id = coalesce(d.execution_id, t.execution_id)) AS e ON true
-        -- That a run began is told as it was then, be it that it has ended meanwhile.
-        CROSS JOIN LATERAL (SELECT CASE WHEN d.event = 'START' AND e.id IS NOT NULL THEN 'RUNNING' ELSE e.status END AS status,
-          CASE WHEN d.event <> 'START' THEN e.finished_at END AS finished_at, CASE WHEN d.event <> 'START' THEN e.metrics END AS metrics,
-          CASE WHEN d.event <> 'START' THEN e.error_details END AS error_details) AS b
+        -- What became of it; that a run began is told as it was then, be it that it has ended meanwhile.
+        LEFT JOIN LATERAL (SELECT e.status, e.finished_at, e.metrics, e.error_details WHERE d.event <> 'START') AS since ON true
         LEFT JOIN job_configurations AS j ON j.id = coalesce(e.job_config_id, d.job_config_id)
         WHERE d.id = \(id)
         """

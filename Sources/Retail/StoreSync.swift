@@ -31,17 +31,8 @@ actor StoreSync {
         case .send(let staged): return try await send(earlier, staged: staged, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
         case .lookThenRebuild(let staged):
-            // Prices do not wait for a listing that stays silent: a new campaign takes the place of whatever is up.
-            let look = try await look(for: earlier, staged: staged, day: day) { !$0.isRetryable || self.isLastAttempt }
-            switch look {
-            case .shown: return try await publish(day: day)
-            case .notShown:
-                return try await publish(day: day, replacing: (earlier.id, "the listing did not show it; a later run replaced it"))
-            case .unreadable where earlier.status == "SENT": return try await publish(day: day)
-            case .unreadable:
-                let reason = "whether it had arrived could not be read; a later run replaced it"
-                return try await publish(day: day, replacing: (earlier.id, reason))
-            }
+            let unseen = try await reasonToReplace(earlier, staged: staged, day: day)
+            return try await publish(day: day, replacing: unseen.map { (earlier.id, $0 + "; a later run replaced it") })
         case .compare: return try await publish(day: day)
         }
     }
@@ -188,10 +179,20 @@ actor StoreSync {
 
     /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
     private func settle(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> JSONValue {
-        let look = try await look(for: campaign, staged: staged, day: day) { !self.options.requiresVerification && !$0.isRetryable }
-        if case .shown(let metrics) = look { return metrics }
+        let seen = try await look(for: campaign, staged: staged, day: day) { !self.options.requiresVerification && !$0.isRetryable }
+        if case .shown(let metrics) = seen { return metrics }
         context.log(.info, "campaign \(campaign.id) is not listed; the same body is sent again")
         return try await send(campaign, staged: staged, day: day, isFirst: false)
+    }
+
+    /// Why an earlier run's campaign is given up for another one, which comes in any case: prices do not wait for a listing that stays silent.
+    /// Nil: it keeps its status, VERIFIED now, or SENT where nobody could see.
+    private func reasonToReplace(_ campaign: StoredCampaign, staged: StagedProducts, day: String) async throws -> String? {
+        switch try await look(for: campaign, staged: staged, day: day, mayGoOn: { !$0.isRetryable || self.isLastAttempt }) {
+        case .shown: nil
+        case .notShown: "the listing did not show it"
+        case .unreadable: campaign.status == "SENT" ? nil : "whether it had arrived could not be read"
+        }
     }
 
     /// What the listing says of an earlier campaign.

@@ -162,7 +162,7 @@
         // The numbers and names that are spliced are this test's own.
         private static var statements: [SQL] {
             var all: [SQL] = [
-                "SELECT set_config('commit_siblings', '997', true)",
+                "SELECT " + becomesTheQueue,
                 """
                 INSERT INTO job_configurations (name, job_type, config) VALUES ('clean-one', 'CLEANUP_LOGS', '{}'), ('clean-two', 'CLEANUP_LOGS', '{}'),
                   ('held', 'NOOP', '{}'), ('many', 'NOOP', '{"children": 200}'), ('family', 'NOOP', '{"children": 3, "sleep_ms": 200}')

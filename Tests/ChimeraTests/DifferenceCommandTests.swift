@@ -19,15 +19,12 @@ import Testing
                     """#)
             }
             let parent = try await database.done("job", "run", "compare-data", "--at", "+1h").text
-            let children = try await database.pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
-                return try await transaction.query(
-                    """
-                    INSERT INTO job_executions (job_config_id, parent_id, trigger, store_id) SELECT job_config_id, id, 'PARENT', store
-                    FROM job_executions, generate_series(1, 2) AS store RETURNING id::text AS id
-                    """
-                ).map { try $0.get("id", as: String.self) }
-            }
+            let children = try await database.pool.query(
+                """
+                INSERT INTO job_executions (job_config_id, parent_id, trigger, store_id) SELECT job_config_id, id, 'PARENT', store
+                FROM job_executions, generate_series(1, 2) AS store,
+                """ + asTheQueue + " RETURNING id::text AS id"
+            ).map { try $0.get("id", as: String.self) }
             try await body(database, parent, children)
         }
     }

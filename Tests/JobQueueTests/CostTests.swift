@@ -23,9 +23,7 @@ import Testing
         let migration = try RunningProgram("chimera", ["migrate", "up"], environment: ["DATABASE_URL": url])
         try #require(try await migration.waitForExit(within: .seconds(120)) == .exited(0), "\(migration.errors)")
         let queue = CostedQueue(pool: PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1))
-        let administrator = PostgresPool(try PostgresConfiguration(url: server.administratorURL()), maximumConnections: 1)
-        _ = try await administrator.query("CREATE EXTENSION pg_stat_statements")
-        await administrator.close()
+        _ = try await withAdministrator(server.administratorURL()) { try await $0.query("CREATE EXTENSION pg_stat_statements") }
         try await queue.run("INSERT INTO job_configurations (name, job_type) VALUES ('job', 'NOOP')")
         do {
             try await body(queue, url)

@@ -52,7 +52,7 @@ struct SchedulerFixture: Sendable {
         ).first!.get("id")
         if isRunning {
             try await pool.transaction { transaction in
-                _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
+                _ = try await transaction.query("SELECT " + becomesTheQueue)
                 _ = try await transaction.query(
                     "UPDATE job_live SET status = 'RUNNING', started_at = now(), worker = gen_random_uuid(), attempt = 1 WHERE id = \(id)::uuid"
                 )

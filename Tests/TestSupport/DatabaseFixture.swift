@@ -51,27 +51,36 @@ extension DatabaseFixture {
     /// Runs a statement as a superuser of the shared server: what the database's owner may not.
     package func runAsAdministrator(_ sql: SQL) async throws {
         let url = try TestCluster.shared.administratorURL(database: try await text("SELECT current_database()"))
-        let administrator = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1)
-        do {
-            _ = try await administrator.query(sql)
-            await administrator.close()
-        } catch {
-            await administrator.close()
-            throw error
-        }
+        _ = try await withAdministrator(url) { try await $0.query(sql) }
     }
 
     /// Runs a statement as the queue's own functions would, past the guards.
     package func plant(_ sql: SQL) async throws {
         try await pool.transaction { transaction in
-            _ = try await transaction.query("SELECT set_config('commit_siblings', '997', true)")
+            _ = try await transaction.query("SELECT " + becomesTheQueue)
             _ = try await transaction.query(sql)
         }
     }
 }
 
-/// In the FROM of an INSERT: its transaction may write what only the queue's own functions may, such as the store of an execution.
-package let asTheQueue: SQL = "(SELECT set_config('commit_siblings', '997', true)) AS as_the_queue"
+/// An expression after which a transaction may write what only the queue's own functions may, such as the store of an execution.
+package let becomesTheQueue: SQL = "set_config('commit_siblings', '997', true)"
+
+/// The same in the FROM of an INSERT.
+package let asTheQueue: SQL = "(SELECT " + becomesTheQueue + ") AS as_the_queue"
+
+/// Lends a connection of a superuser, whose address this is, for what a database's owner may not.
+package func withAdministrator<T: Sendable>(_ url: String, _ body: (PostgresPool) async throws -> T) async throws -> T {
+    let administrator = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1)
+    do {
+        let value = try await body(administrator)
+        await administrator.close()
+        return value
+    } catch {
+        await administrator.close()
+        throw error
+    }
+}
 
 /// Something that a test relies on did not hold.
 package struct Unexpected: Error, CustomStringConvertible {

@@ -187,14 +187,15 @@ extension Migration {
             CREATE TRIGGER guard_delete BEFORE DELETE ON job_live FOR EACH ROW
               WHEN (NOT (\#(isInternal) OR \#(isMoving))) EXECUTE FUNCTION guard_live_delete();
 
+            -- Takes the field and what to do first.
             CREATE FUNCTION guard_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
               IF EXISTS (SELECT FROM job_live) THEN
-                PERFORM refuse('status', 'there are live executions; cancel them before TRUNCATE');
+                PERFORM refuse(TG_ARGV[0], format('there are live executions; %s before TRUNCATE', TG_ARGV[1]));
               END IF;
               RETURN NULL;
             END $$;
-            CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON job_live FOR EACH STATEMENT EXECUTE FUNCTION guard_truncate();
+            CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON job_live FOR EACH STATEMENT EXECUTE FUNCTION guard_truncate('status', 'cancel them');
 
             -- What was cancelled by hand takes its live children along and may have been its parent's last child; the queue's own functions
             -- see to both themselves. At the statement's end: the same statement may cancel parent and children.

@@ -211,20 +211,14 @@ extension Migration {
             CREATE TRIGGER guard_delete BEFORE DELETE ON job_configurations FOR EACH ROW EXECUTE FUNCTION guard_job_delete();
 
             -- Also reached from `integrations` by CASCADE. Executions of a job that is gone would never be claimed, nor end.
-            CREATE FUNCTION guard_job_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            BEGIN
-              IF EXISTS (SELECT FROM job_live) THEN
-                PERFORM refuse('id', 'there are live executions; set deleted_at of their jobs, which cancels those that wait, and let the others end before TRUNCATE');
-              END IF;
-              RETURN NULL;
-            END $$;
-            CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON job_configurations FOR EACH STATEMENT EXECUTE FUNCTION guard_job_truncate();
+            CREATE TRIGGER guard_truncate BEFORE TRUNCATE ON job_configurations FOR EACH STATEMENT
+              EXECUTE FUNCTION guard_truncate('id', 'set deleted_at of their jobs, which cancels those that wait, and let the others end');
             """#,
         down: #"""
             DROP TRIGGER guard_truncate ON job_configurations;
             DROP TRIGGER guard_delete ON job_configurations;
             DROP TRIGGER follow_configuration ON job_configurations;
-            DROP FUNCTION guard_job_truncate, guard_job_delete, is_housework_due, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
+            DROP FUNCTION guard_job_delete, is_housework_due, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
               resume_job, pause_job, enqueue_job, job_id;
             """#)
 }

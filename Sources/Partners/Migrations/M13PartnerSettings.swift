@@ -17,8 +17,9 @@ extension Migration {
               ORDER BY m.name LIMIT 1
             $$;
 
-            -- What is wrong with a setting, as the end of a sentence; null: nothing that can be seen here.
-            CREATE FUNCTION partner_setting_problem(kind text, setting jsonb, lowest numeric, highest numeric, words text) RETURNS text
+            -- What is wrong with a setting, as the end of a sentence; null: nothing that can be seen here. `words` are those of the sentence: a path
+            -- for example, the words that may stand there, the bounds of a number.
+            CREATE FUNCTION partner_setting_problem(kind text, setting jsonb, words text) RETURNS text
             LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
             DECLARE shape text := jsonb_typeof(setting); content text := setting #>> '{}';
             BEGIN
@@ -28,7 +29,8 @@ extension Migration {
                 WHEN kind = 'seconds' THEN
                   CASE WHEN shape <> 'number' OR content::numeric NOT BETWEEN 0.05 AND 3600 THEN 'must be a number of seconds, at most 3600' END
                 WHEN kind = 'whole' THEN CASE WHEN shape <> 'number' OR content::numeric <> trunc(content::numeric)
-                  OR content::numeric NOT BETWEEN lowest AND highest THEN format('must be a whole number between %s and %s', lowest, highest) END
+                  OR content::numeric NOT BETWEEN split_part(words, ' and ', 1)::numeric AND split_part(words, ' and ', 2)::numeric
+                  THEN format('must be a whole number between %s', words) END
                 WHEN shape <> 'string' THEN 'must be a text'
                 WHEN content = '' OR content LIKE 'enc:v1:%' THEN NULL
                 WHEN kind = 'path' AND (content LIKE '%://%' OR content ~ '[\u0001-\u0020\u007F#]') THEN
@@ -48,32 +50,32 @@ extension Migration {
                 PERFORM refuse('base_url', 'it must be an address such as http://10.0.0.5:9000, without query');
               END IF;
               FOR rule IN SELECT * FROM (VALUES
-                ('', 'base_url', 'text', 0, 0, ''), ('', 'proxy', 'text', 0, 0, ''), ('', 'ca_file', 'text', 0, 0, ''),
-                ('', 'connect_timeout_seconds', 'seconds', 0, 0, ''), ('', 'request_timeout_seconds', 'seconds', 0, 0, ''),
-                ('', 'low_speed_bytes_per_second', 'whole', 0, 1000000000, ''), ('', 'low_speed_seconds', 'whole', 1, 3600, ''),
-                ('', 'max_response_bytes', 'whole', 1, 1073741824, ''), ('', 'headers', 'headers', 0, 0, ''),
-                ('RP', 'auth_method', 'word', 0, 0, 'LOGIN or TOKEN'), ('RP', 'login_endpoint', 'path', 0, 0, '/v1.1/auth'),
-                ('RP', 'username', 'text', 0, 0, ''), ('RP', 'password', 'text', 0, 0, ''), ('RP', 'static_token', 'text', 0, 0, ''),
-                ('RP', 'token_response_field', 'text', 0, 0, ''), ('RP', 'token_header', 'text', 0, 0, ''),
-                ('RP', 'products_endpoint', 'path', 0, 0, '/v2.8/produtounidade/listaprodutos/{lastId}/unidade/{storeReg}/detalhado'),
-                ('RP', 'max_pages', 'whole', 1, 1000000, ''), ('RP', 'page_limit', 'whole', 1, 100000, ''), ('RP', 'pagination', 'object', 0, 0, ''),
-                ('RP', 'pagination.method', 'word', 0, 0, 'CURSOR'), ('RP', 'pagination.param_name', 'text', 0, 0, ''),
-                ('RP', 'pagination.additional_params', 'texts', 0, 0, ''),
-                ('CRESCEVENDAS', 'send_products_endpoint', 'path', 0, 0, '/admin/integrations/discount_stores/batch_upload'),
-                ('CRESCEVENDAS', 'get_products_endpoint', 'path', 0, 0, '/admin/integrations/discount_stores'),
-                ('CRESCEVENDAS', 'listing_shape', 'word', 0, 0, 'response.discounts or discount_store_lines'),
-                ('CRESCEVENDAS', 'auth_headers', 'headers', 0, 0, ''), ('CRESCEVENDAS', 'fields', 'object', 0, 0, ''),
-                ('CRESCEVENDAS', 'fields.code', 'text', 0, 0, ''), ('CRESCEVENDAS', 'fields.price', 'text', 0, 0, ''),
-                ('CRESCEVENDAS', 'fields.final_price', 'text', 0, 0, ''), ('CRESCEVENDAS', 'fields.limit', 'text', 0, 0, ''),
-                ('CRESCEVENDAS', 'code_as_string', 'flag', 0, 0, ''), ('CRESCEVENDAS', 'campaign_config', 'object', 0, 0, ''),
-                ('CRESCEVENDAS', 'campaign_config.override_existing', 'flag', 0, 0, ''),
-                ('CRESCEVENDAS', 'campaign_config.name_template', 'text', 0, 0, ''),
-                ('CRESCEVENDAS', 'campaign_config.start_time', 'time', 0, 0, ''), ('CRESCEVENDAS', 'campaign_config.end_time', 'time', 0, 0, '')
-              ) AS r(partner, path, kind, lowest, highest, words) WHERE r.partner IN ('', NEW.type) LOOP
+                ('', 'base_url', 'text', ''), ('', 'proxy', 'text', ''), ('', 'ca_file', 'text', ''),
+                ('', 'connect_timeout_seconds', 'seconds', ''), ('', 'request_timeout_seconds', 'seconds', ''),
+                ('', 'low_speed_bytes_per_second', 'whole', '0 and 1000000000'), ('', 'low_speed_seconds', 'whole', '1 and 3600'),
+                ('', 'max_response_bytes', 'whole', '1 and 1073741824'), ('', 'headers', 'headers', ''),
+                ('RP', 'auth_method', 'word', 'LOGIN or TOKEN'), ('RP', 'login_endpoint', 'path', '/v1.1/auth'),
+                ('RP', 'username', 'text', ''), ('RP', 'password', 'text', ''), ('RP', 'static_token', 'text', ''),
+                ('RP', 'token_response_field', 'text', ''), ('RP', 'token_header', 'text', ''),
+                ('RP', 'products_endpoint', 'path', '/v2.8/produtounidade/listaprodutos/{lastId}/unidade/{storeReg}/detalhado'),
+                ('RP', 'max_pages', 'whole', '1 and 1000000'), ('RP', 'page_limit', 'whole', '1 and 100000'), ('RP', 'pagination', 'object', ''),
+                ('RP', 'pagination.method', 'word', 'CURSOR'), ('RP', 'pagination.param_name', 'text', ''),
+                ('RP', 'pagination.additional_params', 'texts', ''),
+                ('CRESCEVENDAS', 'send_products_endpoint', 'path', '/admin/integrations/discount_stores/batch_upload'),
+                ('CRESCEVENDAS', 'get_products_endpoint', 'path', '/admin/integrations/discount_stores'),
+                ('CRESCEVENDAS', 'listing_shape', 'word', 'response.discounts or discount_store_lines'),
+                ('CRESCEVENDAS', 'auth_headers', 'headers', ''), ('CRESCEVENDAS', 'fields', 'object', ''),
+                ('CRESCEVENDAS', 'fields.code', 'text', ''), ('CRESCEVENDAS', 'fields.price', 'text', ''),
+                ('CRESCEVENDAS', 'fields.final_price', 'text', ''), ('CRESCEVENDAS', 'fields.limit', 'text', ''),
+                ('CRESCEVENDAS', 'code_as_string', 'flag', ''), ('CRESCEVENDAS', 'campaign_config', 'object', ''),
+                ('CRESCEVENDAS', 'campaign_config.override_existing', 'flag', ''),
+                ('CRESCEVENDAS', 'campaign_config.name_template', 'text', ''),
+                ('CRESCEVENDAS', 'campaign_config.start_time', 'time', ''), ('CRESCEVENDAS', 'campaign_config.end_time', 'time', '')
+              ) AS r(partner, path, kind, words) WHERE r.partner IN ('', NEW.type) LOOP
                 setting := NEW.config #> string_to_array(rule.path, '.');
                 CONTINUE WHEN setting IS NULL OR setting = 'null' OR rule.path IN ('login_endpoint', 'username', 'password') AND way_in <> 'LOGIN'
                   OR rule.path = 'static_token' AND way_in <> 'TOKEN';
-                problem := partner_setting_problem(rule.kind, setting, rule.lowest, rule.highest, rule.words);
+                problem := partner_setting_problem(rule.kind, setting, rule.words);
                 IF problem IS NOT NULL THEN
                   PERFORM refuse_setting(rule.path, problem);
                 ELSIF rule.kind IN ('texts', 'headers') THEN

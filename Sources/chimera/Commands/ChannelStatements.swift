@@ -2,24 +2,16 @@ import Postgres
 
 /// The statements of `chimera channel`.
 enum ChannelStatements {
-    /// Why channel `c` tells nobody: it was switched off, or its newest message did not arrive, unless somebody changed the channel since; else null.
-    static let problem: SQL = """
-        coalesce(c.problem, (SELECT d.last_error FROM (
-          SELECT x.status, x.last_error, x.created_at FROM notification_deliveries AS x
-          WHERE x.channel_id = c.id AND (x.status <> 'PENDING' OR x.last_error IS NOT NULL) ORDER BY x.id DESC LIMIT 1) AS d
-          WHERE c.active AND (d.status = 'PENDING' OR d.status = 'FAILED' AND d.created_at >= c.updated_at)))
+    /// `problem`: why a channel tells nobody. It was switched off, or its newest message did not arrive, unless somebody changed it since.
+    static let listing: SQL = """
+        SELECT c.id, c.name, c.type, c.config, c.active, coalesce(c.problem, (
+            SELECT d.last_error FROM (SELECT x.status, x.last_error, x.created_at FROM notification_deliveries AS x
+              WHERE x.channel_id = c.id AND (x.status <> 'PENDING' OR x.last_error IS NOT NULL) ORDER BY x.id DESC LIMIT 1) AS d
+            WHERE c.active AND (d.status = 'PENDING' OR d.status = 'FAILED' AND d.created_at >= c.updated_at))) AS problem,
+          (SELECT count(*) FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING') AS waiting, c.created_at, c.updated_at
+        FROM notification_channels AS c WHERE c.deleted_at IS NULL ORDER BY c.name
         """
 
-    static let listing: SQL =
-        "SELECT c.id, c.name, c.type, c.config, c.active, " + problem + """
-             AS problem,
-              (SELECT count(*) FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING') AS waiting, c.created_at, c.updated_at
-            FROM notification_channels AS c WHERE c.deleted_at IS NULL ORDER BY c.name
-            """
-
     /// The channels that tell nobody though they should, with the reason.
-    static let troubled: SQL =
-        "SELECT * FROM (SELECT c.name, c.active, " + problem + """
-             AS problem FROM notification_channels AS c WHERE c.deleted_at IS NULL) AS t WHERE problem IS NOT NULL ORDER BY name
-            """
+    static let troubled: SQL = "SELECT name, active, problem FROM (" + listing + ") AS c WHERE problem IS NOT NULL ORDER BY name"
 }

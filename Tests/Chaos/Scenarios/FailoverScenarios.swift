@@ -18,14 +18,14 @@ extension Catalogue {
             products: 200, sandbox: ["--latency-ms", "50"], maxAttempts: 1, server: primary, serverURL: url)
         try await Rig.with(settings) { rig in
             // Now every COMMIT waits until the standby has it.
-            let administrator = PostgresPool(try PostgresConfiguration(url: primary.administratorURL()), maximumConnections: 1)
-            for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] as [SQL] {
-                _ = try await administrator.query(statement)
+            try await withAdministrator(primary.administratorURL()) { administrator in
+                for statement in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] as [SQL] {
+                    _ = try await administrator.query(statement)
+                }
+                try await eventually("synchronous replication") {
+                    try await administrator.query("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'").count == 1
+                }
             }
-            try await eventually("synchronous replication") {
-                try await administrator.query("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'").count == 1
-            }
-            await administrator.close()
             let drills = Drills(rig: rig)
             try await drills.addJob(sleepMilliseconds: 50)
             try await drills.addJob("beat", pattern: "* * * * * *")

@@ -72,10 +72,10 @@ private final class InsertBench: Sendable {
         self.server = server
         url = server.url(database: name)
         file = FileManager.default.temporaryDirectory.appending(path: "chaos-\(ProcessInfo.processInfo.processIdentifier)-\(name).sql")
-        let administrator = PostgresPool(try PostgresConfiguration(url: server.administratorURL()), maximumConnections: 1)
         let owner = try await rig.pool.query("SELECT current_user::text AS name").first?["name"] ?? ""
-        _ = try await administrator.query("CREATE DATABASE \(unsafe: name) OWNER \(unsafe: owner)")
-        await administrator.close()
+        _ = try await withAdministrator(server.administratorURL()) {
+            try await $0.query("CREATE DATABASE \(unsafe: name) OWNER \(unsafe: owner)")
+        }
         try await Rig.migrate(url)
         let pool = PostgresPool(try PostgresConfiguration(url: url), maximumConnections: 1)
         let row = try await pool.query("INSERT INTO job_configurations (name, job_type) VALUES ('drill', 'NOOP') RETURNING id::text AS id")
