@@ -5,6 +5,7 @@ import Runtime
 /// the queue it looks after.
 package struct Maintenance: Sendable {
     private static let rescueBatch = 500
+    private static let stragglerBatch = 10_000
     private let pool: PostgresPool
     private let interval: Duration
     private let logger = Logger(label: "maintenance")
@@ -86,27 +87,30 @@ package struct Maintenance: Sendable {
 
     private func keepHouse(thoroughly: Bool) async throws {
         if thoroughly {
-            try await inTurn([QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations])
+            for statement in [QueueStatements.createPartitions, QueueStatements.forgetWorkers, QueueStatements.forgetReservations] {
+                try await attempt(statement)
+            }
             for row in try await pool.query(QueueStatements.defects) {
                 logger.error("the queue's tables need an operator", ["defect": row["defect"] ?? ""])
             }
         } else if try await pool.query(QueueStatements.isHouseworkDue).first?.get("is_due") == false {
             return
         }
-        try await inTurn([
-            QueueStatements.gateStragglers(looksAtAll: thoroughly), QueueStatements.expireWaits, QueueStatements.sweepParents,
-        ])
+        let stragglers = QueueStatements.gateStragglers(looksAtAll: thoroughly, batch: Self.stragglerBatch)
+        while try await attempt(stragglers)?.first?.get("found") ?? 0 >= Self.stragglerBatch {}
+        try await attempt(QueueStatements.expireWaits)
+        try await attempt(QueueStatements.sweepParents)
     }
 
-    /// What cannot be done says so and leaves the rest to be done; a process that leaves begins no more of it.
-    private func inTurn(_ statements: [SQL]) async throws {
-        for statement in statements {
-            do throws(PostgresError) {
-                _ = try await pool.query(statement)
-            } catch {
-                if error.isWorthReconnecting || Task.isCancelled { throw error }
-                logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
-            }
+    /// What cannot be done says so, gives nil, and leaves the rest to be done; a process that leaves begins no more of it.
+    @discardableResult
+    private func attempt(_ statement: SQL) async throws -> PostgresRows? {
+        do throws(PostgresError) {
+            return try await pool.query(statement)
+        } catch {
+            if error.isWorthReconnecting || Task.isCancelled { throw error }
+            logger.warning("housekeeping failed; trying again later", ["error": "\(error)"])
+            return nil
         }
     }
 }

@@ -169,9 +169,9 @@ enum QueueStatements {
 
     static let isHouseworkDue: SQL = "SELECT is_housework_due() AS is_due"
 
-    /// Rows that a change of their job did not see; `looksAtAll`: not only of jobs that changed in the last hour.
-    static func gateStragglers(looksAtAll: Bool) -> SQL {
-        looksAtAll ? "SELECT gate_stragglers(NULL)" : "SELECT gate_stragglers('1 hour')"
+    /// At most `batch` rows that a change of their job did not reach; `looksAtAll`: not only of jobs that changed in the last hour.
+    static func gateStragglers(looksAtAll: Bool, batch: Int) -> SQL {
+        "SELECT gate_stragglers(\(orNull: looksAtAll ? nil : Duration.seconds(3600))::interval, \(batch)) AS found"
     }
 
     /// Moments of requests that their executions never came for.

@@ -7,16 +7,6 @@ import Testing
 
 /// Statements that meet others in their midst (R28): what permutations of whole statements cannot show.
 @Suite struct LockOrderTests {
-    /// Returns once this many sessions wait for a lock.
-    private func waitForLocks(_ count: Int, _ queue: Queue) async throws {
-        let deadline = MonotonicClock.now() + .seconds(60)
-        while try await queue.number(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") < count
-        {
-            guard MonotonicClock.now() < deadline else { throw Unexpected("not \(count) sessions wait for a lock") }
-        }
-    }
-
     @Test(
         "R28: cancelling a parent that makes its children meanwhile locks everybody in order of id: no deadlock with a run that is given back",
         arguments: [false, true]
@@ -45,14 +35,14 @@ import Testing
                     try await holder.script("BEGIN")
                     _ = try await holder.query("SELECT FROM job_live WHERE id = \(later)::uuid FOR UPDATE")
                     async let cancelling: Void = queue.run(ScheduleStatements.cancelLiveExecutions(of: [job]))
-                    try await waitForLocks(1, queue)
+                    try await queue.waitForLocks(1)
                     try await planner.script("COMMIT")
                     // It has its parent now, and waits for the later row; the child is claimed and comes back together with that row.
                     try await eventuallyLocked(parent, queue)
                     let child = try await queue.claimOne(worker)
                     #expect(child.parentID == parent && child.id < later)
                     async let returning = queue.giveBack([child, laterRun])
-                    try await waitForLocks(2, queue)
+                    try await queue.waitForLocks(2)
                     try await holder.script("COMMIT")
                     _ = try await (cancelling, returning)
                 }
@@ -81,9 +71,9 @@ import Testing
             try await queue.pool.withConnection { holder in
                 try await holder.script("BEGIN; LOCK TABLE job_finished IN ACCESS EXCLUSIVE MODE")
                 async let retried = queue.refusal("SELECT retry_execution(\(id)::uuid)")
-                try await waitForLocks(1, queue)
+                try await queue.waitForLocks(1)
                 async let returned = queue.giveBack([run], delay: .seconds(3600))
-                try await waitForLocks(2, queue)
+                try await queue.waitForLocks(2)
                 try await holder.script("COMMIT")
                 #expect(try await retried.message.contains("is RUNNING"))
                 #expect(try await returned == [id])
@@ -107,7 +97,7 @@ import Testing
             try await queue.pool.withConnection { maker in
                 try await maker.script("BEGIN; SELECT create_partitions()")
                 async let rescued = queue.rescue()
-                try await waitForLocks(1, queue)
+                try await queue.waitForLocks(1)
                 _ = try await maker.query("SELECT cancel_execution(\(id)::uuid)")
                 try await maker.script("COMMIT")
                 #expect(try await rescued == 0)
@@ -131,7 +121,7 @@ import Testing
                 try await byHand.script("BEGIN")
                 _ = try await byHand.query("UPDATE job_executions SET status = 'CANCELLED' WHERE id = \(ids[0])::uuid")
                 async let asked: Void = queue.run(spliced(statement.replacing("ID", with: ids[0])))
-                try await waitForLocks(1, queue)
+                try await queue.waitForLocks(1)
                 try await byHand.script("COMMIT")
                 try await asked
             }

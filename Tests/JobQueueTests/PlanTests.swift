@@ -137,4 +137,25 @@ import Testing
             }
         }
     }
+
+    @Test("R26: a claim reads nothing of what is due tomorrow, and partitions are looked after without reading old rows", arguments: [false, true])
+    func future(isLimited: Bool) async throws {
+        try await Queue.withDatabase { queue in
+            let job = isLimited ? try await queue.addJob("job", "max_concurrency = 4") : try await queue.addJob()
+            let worker = try await queue.addWorker()
+            try await queue.run(
+                """
+                INSERT INTO job_executions (job_config_id, id, run_at)
+                SELECT \(job), uuid_v7_floor(now() - interval '3 days' + n * interval '10 ms'), now() + interval '1 day'
+                FROM generate_series(1, 2000) AS n CROSS JOIN
+                """ + asTheQueue)
+            let id = try await queue.enqueue(job)[0]
+            let claim = try await cost(queue, QueueStatements.claim(worker: worker, batch: Self.batch, withGated: true, after: .start))
+            #expect(claim.answers == 1 && claim.live <= 20, "\(claim)")
+            let look = try await cost(queue, "SELECT create_partitions()")
+            #expect(look.live <= 20, "\(look)")
+            let cancel = try await cost(queue, "SELECT cancel_execution(\(id)::uuid)")
+            #expect(cancel.live <= 40, "\(cancel)")
+        }
+    }
 }

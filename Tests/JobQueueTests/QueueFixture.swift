@@ -131,6 +131,16 @@ struct Queue: DatabaseFixture {
 
     // MARK: Looks
 
+    /// Returns once so many sessions wait for a lock.
+    func waitForLocks(_ count: Int) async throws {
+        let deadline = MonotonicClock.now() + .seconds(60)
+        while try await number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") < count
+        {
+            guard MonotonicClock.now() < deadline else { throw Unexpected("not \(count) sessions wait for a lock") }
+        }
+    }
+
     func status(_ id: ExecutionID) async throws -> String {
         try await text("SELECT status FROM job_executions WHERE id = \(id)::uuid")
     }

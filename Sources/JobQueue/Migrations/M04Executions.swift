@@ -135,10 +135,18 @@ extension Migration {
 
             -- Days that need partitions and lack one: yesterday to next week, and, for their ends, those on which live executions were made.
             CREATE VIEW missing_partition_days AS
+              -- From day to day, by the oldest row of each: however many there are.
+              WITH RECURSIVE live AS (
+                SELECT (SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live ORDER BY id LIMIT 1) AS day
+                UNION ALL
+                SELECT (SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live
+                  WHERE id >= uuid_v7_floor((live.day + 1)::timestamp AT TIME ZONE 'UTC') ORDER BY id LIMIT 1)
+                FROM live WHERE live.day < (now() AT TIME ZONE 'UTC')::date - 1
+              )
               SELECT day FROM (
                 SELECT generate_series((now() AT TIME ZONE 'UTC')::date - 1, (now() AT TIME ZONE 'UTC')::date + 7, interval '1 day')::date AS day
                 UNION
-                SELECT (uuid_v7_time(id) AT TIME ZONE 'UTC')::date FROM job_live WHERE id < uuid_v7_floor(now() - interval '1 day')
+                SELECT day FROM live WHERE day < (now() AT TIME ZONE 'UTC')::date - 1
               ) AS days
               WHERE NOT (is_partition('job_finished', to_char(day, 'YYYYMMDD')) AND is_partition('job_attempts_past', to_char(day, 'YYYYMMDD'))
                 AND (day < (now() AT TIME ZONE 'UTC')::date - 1 OR is_partition('execution_logs', to_char(day, 'YYYYMMDD'))));

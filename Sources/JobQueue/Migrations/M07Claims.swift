@@ -19,15 +19,22 @@ extension Migration {
             -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back, what a
             -- schedule made that lets nothing overlap (QUEUE, or SKIP that catches up on all) waits for every other top-level run of its job,
             -- and of a comparison those whose sync is live wait, be it between two attempts.
-            CREATE FUNCTION admit_gated(batch int) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+            CREATE FUNCTION admit_gated(batch int) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '250ms' AS $$
             DECLARE
               candidate record;
               admitted uuid[] := '{}';
               jobs jsonb := '{}'; partners jsonb := '{}'; stores jsonb := '{}'; begun jsonb := '{}';   -- places taken by this call
               store text; taken int;
               passed uuid[] := '{}'; passed_before int;   -- rows that somebody has locked
+              moment timestamptz;   -- as a value, for an index to end at
             BEGIN
-              PERFORM pg_advisory_xact_lock(hashtext('chimera.admission'));
+              -- Who holds it to the end of his claim may be stopped while the server sends him his rows: then the others go on with what has no limits.
+              BEGIN
+                PERFORM pg_advisory_xact_lock(hashtext('chimera.admission'));
+              EXCEPTION WHEN lock_not_available THEN
+                RETURN admitted;
+              END;
+              moment := clock_timestamp();
               -- Once more when somebody has locked rows: those behind them are beyond what was looked at.
               LOOP
                 passed_before := cardinality(passed);
@@ -80,7 +87,7 @@ extension Migration {
                     SELECT q.id, q.priority, q.run_at, q.store_id, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
                     FROM job_live AS q
                     WHERE q.status = 'PENDING' AND q.gated AND q.job_config_id = l.job_config_id AND q.source_id = l.source_id
-                      AND q.target_id = l.target_id AND q.run_at <= clock_timestamp() AND q.id <> ALL (admitted || passed)
+                      AND q.target_id = l.target_id AND q.run_at <= moment AND q.id <> ALL (admitted || passed)
                       AND (q.trigger <> 'SCHEDULE' OR NOT l.is_serial OR NOT l.is_busy)
                       AND (q.store_id IS NULL OR NOT coalesce((SELECT busy_stores FROM held) ? (q.target_id || ':' || q.store_id), false))
                       AND (NOT l.yields OR NOT coalesce((SELECT busy FROM syncing) ? (q.target_id || ':' || q.store_id), false))
@@ -135,7 +142,7 @@ extension Migration {
             LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) SET enable_sort = off SET enable_bitmapscan = off
             SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
             #variable_conflict use_column
-            DECLARE holds_lease boolean; has_gated boolean; is_told boolean; through uuid[] := '{}';
+            DECLARE holds_lease boolean; has_gated boolean; is_told boolean; through uuid[] := '{}'; moment timestamptz;
             BEGIN
               SELECT EXISTS (SELECT FROM workers AS w WHERE w.id = claimer AND w.lease_until > clock_timestamp()),
                 with_gated AND EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated)
@@ -145,14 +152,14 @@ extension Migration {
               ELSIF has_gated THEN
                 through := admit_gated(batch);
               END IF;
+              moment := clock_timestamp();   -- as a value, for an index to end at: a million rows of tomorrow cost 25 ms so, and 300 by the clock
               IF through = '{}' THEN
                 RETURN QUERY
                 WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 c AS MATERIALIZED (
-                  SELECT p.ctid AS place FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
+                  SELECT p.ctid AS place FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= moment
                     AND (p.priority, p.run_at, p.id) > (after_priority, after_run_at, after_id)
-                    AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
-                      WHERE j.is_gated OR j.deleted_at IS NOT NULL))
+                    AND p.job_config_id NOT IN (SELECT j.id FROM job_configurations AS j WHERE j.is_gated OR j.deleted_at IS NOT NULL)
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 )
                 \#(beginClaimed)
@@ -160,9 +167,8 @@ extension Migration {
                 RETURN QUERY
                 WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 open AS MATERIALIZED (
-                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= clock_timestamp()
-                    AND p.job_config_id <> ALL (ARRAY(SELECT j.id FROM job_configurations AS j
-                      WHERE j.is_gated OR j.deleted_at IS NOT NULL))
+                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= moment
+                    AND p.job_config_id NOT IN (SELECT j.id FROM job_configurations AS j WHERE j.is_gated OR j.deleted_at IS NOT NULL)
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 ),
                 admitted AS MATERIALIZED (

@@ -142,32 +142,48 @@ extension Migration {
               RETURN made;
             END $$;
 
-            -- Executions follow their job: gated while it is paused or limited, cancelled when it is deleted, claimed soon after it resumes.
-            CREATE FUNCTION follow_job_configuration() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
-            DECLARE open uuid[];
+            -- Executions follow their job: gated while it is paused or limited, cancelled when it is deleted, claimed soon after it resumes. Of the
+            -- pending ones a page here, in the operator's own transaction, which holds their locks; `gate_stragglers` takes the rest, page by page: until
+            -- then claims step over them. All jobs of a statement at once, so that rows are locked in order of id.
+            CREATE FUNCTION follow_job_configurations() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
+            DECLARE page CONSTANT int := 10000; deleted int[]; moved int[]; closed int[]; open uuid[]; changes bigint;
             BEGIN
-              IF NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL THEN
-                PERFORM cancel_executions(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND (status = 'PENDING' OR worker IS NULL)));
-              ELSIF NEW.source_id IS DISTINCT FROM OLD.source_id THEN
-                -- They count for the integration that the job has now.
-                open := lock_live(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND source_id <> coalesce(NEW.source_id, 0)));
-                UPDATE job_live SET source_id = coalesce(NEW.source_id, 0), gated = true WHERE id = ANY (open);
-              ELSIF NEW.paused_at IS NOT NULL AND OLD.paused_at IS NULL OR NEW.max_concurrency IS NOT NULL AND OLD.max_concurrency IS NULL THEN
-                -- Running ones too, for they count.
-                open := lock_live(ARRAY(SELECT id FROM job_live WHERE job_config_id = NEW.id AND NOT gated));
-                UPDATE job_live SET gated = true WHERE id = ANY (open);
+              SELECT array_agg(n.id) FILTER (WHERE n.deleted_at IS NOT NULL AND o.deleted_at IS NULL),
+                array_agg(n.id) FILTER (WHERE n.deleted_at IS NULL AND n.source_id IS DISTINCT FROM o.source_id),
+                array_agg(n.id) FILTER (WHERE n.deleted_at IS NULL AND (n.paused_at IS NOT NULL AND o.paused_at IS NULL
+                  OR n.max_concurrency IS NOT NULL AND o.max_concurrency IS NULL)),
+                count(*)
+              INTO deleted, moved, closed, changes FROM before AS o JOIN after AS n USING (id)
+              WHERE (n.paused_at, n.max_concurrency, n.deleted_at, n.source_id) IS DISTINCT FROM (o.paused_at, o.max_concurrency, o.deleted_at, o.source_id);
+              IF changes = 0 THEN
+                RETURN NULL;
+              END IF;
+              IF deleted IS NOT NULL THEN
+                PERFORM cancel_executions(ARRAY(
+                  SELECT id FROM job_live WHERE job_config_id = ANY (deleted) AND (status = 'PENDING' OR worker IS NULL) LIMIT page));
+              END IF;
+              IF moved IS NOT NULL OR closed IS NOT NULL THEN
+                open := lock_live(ARRAY(
+                  -- They count for the integration that the job has now.
+                  SELECT l.id FROM job_live AS l JOIN job_configurations AS j ON j.id = l.job_config_id
+                  WHERE l.job_config_id = ANY (moved) AND l.source_id <> coalesce(j.source_id, 0)
+                  -- Running ones count for limits.
+                  UNION SELECT id FROM job_live WHERE job_config_id = ANY (closed) AND status = 'RUNNING' AND NOT gated
+                  UNION (SELECT id FROM job_live WHERE job_config_id = ANY (closed) AND status = 'PENDING' AND NOT gated LIMIT page)));
+                UPDATE job_live AS l SET gated = true, source_id = CASE WHEN l.job_config_id = ANY (moved)
+                  THEN coalesce((SELECT j.source_id FROM job_configurations AS j WHERE j.id = l.job_config_id), 0) ELSE l.source_id END
+                WHERE id = ANY (open);
               END IF;
               PERFORM pg_notify('chimera_jobs', '');
               RETURN NULL;
             END $$;
-            CREATE TRIGGER follow_configuration AFTER UPDATE ON job_configurations FOR EACH ROW
-              WHEN (OLD.paused_at IS DISTINCT FROM NEW.paused_at OR OLD.max_concurrency IS DISTINCT FROM NEW.max_concurrency
-                    OR OLD.deleted_at IS DISTINCT FROM NEW.deleted_at OR OLD.source_id IS DISTINCT FROM NEW.source_id)
-              EXECUTE FUNCTION follow_job_configuration();
+            CREATE TRIGGER follow_configurations AFTER UPDATE ON job_configurations REFERENCING OLD TABLE AS before NEW TABLE AS after
+              FOR EACH STATEMENT EXECUTE FUNCTION follow_job_configurations();
 
-            -- Rows that came from a transaction which did not see a change of their job: gated, or cancelled when the job was deleted.
-            -- Looks at jobs that changed within `recent`, at all when it is null; reads rows only when there is such a job.
-            CREATE FUNCTION gate_stragglers(recent interval) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
+            -- Rows that a change of their job did not reach, `batch` at most: it has more than a page of them, or they come from a transaction that did
+            -- not see it. Gated, or cancelled when the job was deleted. Looks at jobs that changed within `recent`, at all when it is null, and then
+            -- also for rows whose job is gone altogether; reads rows only when there is such a job. Gives how many.
+            CREATE FUNCTION gate_stragglers(recent interval, batch int) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT
             \#(marksInternal) SET enable_seqscan = off SET jit = off AS $$
             DECLARE closed int[]; deleted int[]; found bigint := 0;
             BEGIN
@@ -175,19 +191,31 @@ extension Migration {
               INTO closed, deleted FROM job_configurations
               WHERE (is_gated OR deleted_at IS NOT NULL)
                 AND (recent IS NULL OR updated_at > clock_timestamp() - recent);
-              IF deleted IS NOT NULL THEN
+              IF recent IS NULL THEN
+                -- Claims would say so of those without limits; the others have no lane any more.
+                WITH RECURSIVE jobs AS (
+                  SELECT (SELECT min(job_config_id) FROM job_live WHERE status = 'PENDING' AND gated) AS id
+                  UNION ALL
+                  SELECT (SELECT min(job_config_id) FROM job_live WHERE status = 'PENDING' AND gated AND job_config_id > jobs.id) FROM jobs
+                  WHERE jobs.id IS NOT NULL
+                )
+                SELECT coalesce(deleted, '{}') || array_agg(id) INTO deleted FROM jobs
+                WHERE id IS NOT NULL AND NOT EXISTS (SELECT FROM job_configurations AS j WHERE j.id = jobs.id);
+              END IF;
+              IF cardinality(deleted) > 0 THEN
                 -- No row is locked before cancel_executions locks all of them in order; those below are not waited for.
                 found := cancel_executions(ARRAY(
-                  SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (deleted)
-                  UNION ALL SELECT id FROM job_live WHERE status = 'PENDING' AND gated AND job_config_id = ANY (deleted)
-                  UNION ALL SELECT id FROM job_live WHERE status = 'RUNNING' AND worker IS NULL AND job_config_id = ANY (deleted)));
+                  (SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (deleted) LIMIT batch)
+                  UNION ALL (SELECT id FROM job_live WHERE status = 'PENDING' AND gated AND job_config_id = ANY (deleted) LIMIT batch)
+                  UNION ALL SELECT id FROM job_live WHERE status = 'RUNNING' AND worker IS NULL AND job_config_id = ANY (deleted)
+                  LIMIT batch));
               END IF;
               IF closed IS NOT NULL THEN
                 WITH stragglers AS MATERIALIZED (
-                  SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (closed) ORDER BY id FOR UPDATE SKIP LOCKED
+                  SELECT id FROM job_live WHERE status = 'PENDING' AND NOT gated AND job_config_id = ANY (closed) LIMIT batch FOR UPDATE SKIP LOCKED
                 ),
                 u AS (UPDATE job_live AS l SET gated = true FROM stragglers WHERE l.id = stragglers.id RETURNING l.id)
-                SELECT found + count(*) INTO found FROM u;
+                SELECT greatest(found, count(*)) INTO found FROM u;
               END IF;
               IF found > 0 THEN
                 PERFORM wake_workers();
@@ -217,8 +245,8 @@ extension Migration {
         down: #"""
             DROP TRIGGER guard_truncate ON job_configurations;
             DROP TRIGGER guard_delete ON job_configurations;
-            DROP TRIGGER follow_configuration ON job_configurations;
-            DROP FUNCTION guard_job_delete, is_housework_due, gate_stragglers, follow_job_configuration, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
+            DROP TRIGGER follow_configurations ON job_configurations;
+            DROP FUNCTION guard_job_delete, is_housework_due, gate_stragglers, follow_job_configurations, retry_execution, cancel_execution, cancel_executions, lock_live, refuse_unknown_execution,
               resume_job, pause_job, enqueue_job, job_id;
             """#)
 }

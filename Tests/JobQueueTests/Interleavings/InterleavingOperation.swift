@@ -27,7 +27,7 @@ struct InterleavingOperation: Sendable {
     static func all(_ world: InterleavingWorld) -> [InterleavingOperation] {
         workers(world) + operators(world) + [
             InterleavingOperation("replace", ScheduleStatements.cancelLiveExecutions(of: [1]), isSpare: true),
-            InterleavingOperation("gateStragglers", QueueStatements.gateStragglers(looksAtAll: true)),
+            InterleavingOperation("gateStragglers", QueueStatements.gateStragglers(looksAtAll: true, batch: 100)),
             InterleavingOperation("sweepParents", QueueStatements.sweepParents, isSpare: true),
         ]
     }

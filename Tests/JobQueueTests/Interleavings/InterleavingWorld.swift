@@ -171,13 +171,13 @@ struct InterleavingWorld: Sendable {
           -- Then whatever holds anything back goes away, and everything ends.
           UPDATE job_configurations SET paused_at = NULL, max_concurrency = NULL WHERE paused_at IS NOT NULL OR max_concurrency IS NOT NULL;
           UPDATE workers SET lease = '1 ms', lease_until = clock_timestamp() - interval '1 s' WHERE id <> claimer;
-          PERFORM set_config('commit_siblings', '997', true);
-          UPDATE job_live SET run_at = clock_timestamp() WHERE run_at > clock_timestamp();
-          PERFORM set_config('commit_siblings', '5', true);
           WHILE rounds < 5 AND EXISTS (SELECT FROM job_live) LOOP
             rounds := rounds + 1;
             PERFORM * FROM rescue_executions(500);
-            PERFORM gate_stragglers(NULL);
+            PERFORM gate_stragglers(NULL, 100);
+            PERFORM set_config('commit_siblings', '997', true);
+            UPDATE job_live SET run_at = clock_timestamp() WHERE run_at > clock_timestamp();
+            PERFORM set_config('commit_siblings', '5', true);
             PERFORM claim_all(claimer);
             PERFORM finish_all(claimer);
             PERFORM sweep_parents();
