@@ -63,6 +63,14 @@ package struct TimeZoneRules: Sendable {
         table.instant(ofWall: local.wall)
     }
 
+    /// The instant at which a wall clock shows a time for the last time: of two the second; else that of `instant(of:)`.
+    package func lastInstant(of local: LocalDateTime) -> Int64 {
+        let first = instant(of: local)
+        // Clocks are set back by an hour or two, and what lies behind the change tells the offset that is in force then.
+        let second = local.wall - Int64(offset(at: first + 3 * 3600))
+        return second > first && self.local(at: second) == local ? second : first
+    }
+
     static func clamped(_ instant: Int64) -> Int64 {
         min(max(instant, instants.lowerBound), instants.upperBound)
     }

@@ -8,7 +8,8 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     private(set) var parameters: [String: String]
     /// The name shown in `pg_stat_activity`.
     package private(set) var applicationName: String
-    /// False behind a pooler that gives every transaction another backend: no named statements and no settings of the session.
+    /// False behind a pooler that gives every transaction another backend: no named statements and no settings of the session. Found out by each
+    /// session where it is not said.
     package let usesNamedStatements: Bool
     /// How long a statement may take when its caller does not say.
     package let statementDeadline: Duration
@@ -26,6 +27,14 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         ("keepalives_count", "3", nil),
         ("tcp_user_timeout", "15000", nil),
         ("target_session_attrs", "read-write", "PGTARGETSESSIONATTRS"),
+    ]
+
+    /// What libpq takes, and finds out too late as well.
+    private static let choices = [
+        ("sslmode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]),
+        ("target_session_attrs", ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]),
+        ("channel_binding", ["disable", "prefer", "require"]),
+        ("gssencmode", ["disable", "prefer", "require"]),
     ]
 
     /// Reads any libpq connection string; throws an `OperatorError` (78) that never quotes it, for it may hold a password.
@@ -47,6 +56,11 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         // libpq finds out at each attempt to connect, where it looks like an outage that may pass.
         for port in (parameters["port"] ?? "").split(separator: ",") where !(UInt16(port).map { $0 > 0 } ?? false) {
             throw OperatorError(exitCode: .configuration, message: "the port in DATABASE_URL must be a number from 1 to 65535")
+        }
+        for (keyword, values) in Self.choices {
+            guard let value = parameters[keyword], !value.isEmpty, !values.contains(value) else { continue }
+            throw OperatorError(
+                exitCode: .configuration, message: "\(keyword) in DATABASE_URL must be one of \(values.joined(separator: ", "))")
         }
         self.parameters = parameters
         self.applicationName = applicationName

@@ -26,6 +26,9 @@ final class LibpqConnection {
 
     deinit { PQfinish(connection) }
 
+    /// The server process as whoever answers names it.
+    var backendProcess: Int32 { PQbackendPID(connection) }
+
     var descriptor: Int32 { PQsocket(connection) }
     var isBroken: Bool { PQstatus(connection) != CONNECTION_OK }
     var transactionStatus: PGTransactionStatusType { PQtransactionStatus(connection) }

@@ -17,7 +17,7 @@ extension Session {
         for statement in statements {
             let text = statement.text
             try refuseNul(text)
-            let plan: StatementCache.Plan = configuration.usesNamedStatements ? self.statements.plan(for: text) : .unprepared
+            let plan: StatementCache.Plan = ownsBackend ? self.statements.plan(for: text) : .unprepared
             steps.append(Step(text: text, parameters: try Parameters(statement.parameters), plan: plan))
         }
         try connection.enterPipeline()

@@ -5,7 +5,7 @@ import Synchronization
 
 /// One connection to the server with the queue on which all its work is done.
 ///
-/// `@unchecked Sendable`: `connection`, `statements` and `serverLimit` are touched only by closures on `queue`, which is serial, and by
+/// `@unchecked Sendable`: `connection`, `statements`, `serverLimit` and `ownsBackend` are touched only by closures on `queue`, which is serial, and by
 /// `deinit`; everything else is immutable or atomic.
 final class Session: @unchecked Sendable {
     enum Condition: UInt8 {
@@ -21,6 +21,8 @@ final class Session: @unchecked Sendable {
     var statements = StatementCache()
     /// The server's `statement_timeout` as far as it is known; nil when a rolled back transaction may have changed it.
     var serverLimit: Duration?
+    /// False behind a pooler, said by the configuration or found out: no named statements, and no settings of the session.
+    var ownsBackend = true
 
     init(_ configuration: PostgresConfiguration) {
         self.configuration = configuration
@@ -168,9 +170,15 @@ final class Session: @unchecked Sendable {
 }
 
 extension PostgresError {
+    /// What a pooler says under the code for a broken protocol, as it does for everything, and will say again.
+    private static let poolersRefusals = [
+        "password authentication failed", "SASL authentication failed", "no such database", "no such user", "unsupported startup parameter",
+    ]
+
     /// The server answered, and the same configuration will be refused again: wrong password, unknown user or database.
     var refusesForGood: Bool {
         guard let sqlState else { return false }
+        if sqlState == "08P01" { return Self.poolersRefusals.contains { message.contains($0) } }
         return ["28", "22", "42"].contains(sqlState.prefix(2)) || sqlState == "3D000"
     }
 }
@@ -189,5 +197,17 @@ private enum Cancellations {
             request.send()
             underWay.subtract(1, ordering: .relaxed)
         }
+    }
+}
+
+/// A pooler that gives transactions other backends can be told from one that does not by nothing; it is said once, for LISTEN may hear nothing there.
+enum PoolerNotice {
+    private static let isTold = Atomic(false)
+
+    static func tell() {
+        guard !isTold.exchange(true, ordering: .relaxed) else { return }
+        Logger(label: "postgres").warning(
+            "a pooler stands before the database: statements are not prepared, and if it gives each transaction another backend (pool_mode = transaction), set CHIMERA_LISTEN=off, for nothing is heard through it"
+        )
     }
 }

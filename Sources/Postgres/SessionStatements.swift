@@ -5,22 +5,31 @@ import Runtime
 extension Session {
     /// The server ends a statement itself a second after the client gave up on it, should the cancel request never arrive.
     var standardServerLimit: Duration? {
-        configuration.usesNamedStatements ? configuration.statementDeadline + .seconds(1) : nil
+        ownsBackend ? configuration.statementDeadline + .seconds(1) : nil
     }
 
     /// How long a transaction may sit between two statements.
     private var idleInTransactionLimit: Duration { configuration.statementDeadline * 2 }
 
-    /// Settings of the session; behind a pooler there are none, because the next transaction has another backend.
+    /// Settings of the session, unless a pooler answers in the place of its backend: the next transaction may have another one, and who has this
+    /// one then would have them too. What times look like is the exception: poolers give each client its own.
     func applySettings(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
-        guard let standardServerLimit else { return }
-        try runScript(
-            """
-            SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'hex';
-            SET client_min_messages = warning; SET statement_timeout = \(standardServerLimit.wholeMilliseconds);
-            SET idle_in_transaction_session_timeout = \(idleInTransactionLimit.wholeMilliseconds)
-            """, connection, operation)
-        serverLimit = standardServerLimit
+        ownsBackend = configuration.usesNamedStatements
+        if let standardServerLimit {
+            let settings = [
+                ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("IntervalStyle", "iso_8601"), ("bytea_output", "hex"),
+                ("client_min_messages", "warning"), ("statement_timeout", "\(standardServerLimit.wholeMilliseconds)"),
+                ("idle_in_transaction_session_timeout", "\(idleInTransactionLimit.wholeMilliseconds)"),
+            ]
+            let calls = settings.map { "set_config('\($0)', '\($1)', false)" }.joined(separator: ", ")
+            // A pooler tells its clients a process of its own invention.
+            let text = "SELECT \(calls) WHERE pg_backend_pid() = \(connection.backendProcess)"
+            try connection.sendScript(text)
+            ownsBackend = try !PostgresRows(results(connection, operation)).isEmpty
+            serverLimit = self.standardServerLimit
+            if !ownsBackend { PoolerNotice.tell() }
+        }
+        if !ownsBackend { try runScript("SET DateStyle = 'ISO'; SET TimeZone = 'UTC'", connection, operation) }
     }
 
     /// Runs one statement.
@@ -70,7 +79,7 @@ extension Session {
     private func executeOnce(
         _ text: String, _ parameters: Parameters, _ connection: LibpqConnection, _ operation: Operation
     ) throws(PostgresError) -> PostgresRows {
-        switch configuration.usesNamedStatements ? statements.plan(for: text) : .unprepared {
+        switch ownsBackend ? statements.plan(for: text) : .unprepared {
         case .prepared(let name):
             try connection.send(text, parameters, prepared: name)
         case .prepare(let name):
@@ -113,7 +122,7 @@ extension Session {
             "SET LOCAL statement_timeout = \((configuration.statementDeadline + .seconds(1)).wholeMilliseconds)",
             "SET LOCAL idle_in_transaction_session_timeout = \(idleInTransactionLimit.wholeMilliseconds)",
         ]
-        return try pipeline(statements, after: ["BEGIN"] + (configuration.usesNamedStatements ? [] : limits), connection, operation)
+        return try pipeline(statements, after: ["BEGIN"] + (ownsBackend ? [] : limits), connection, operation)
     }
 
     /// Commits. Only an answer tells: without one the error is `.commitUnknown`.
@@ -165,10 +174,10 @@ extension Session {
     func raiseServerLimit(_ connection: LibpqConnection, _ operation: Operation) throws(PostgresError) {
         let needed = ContinuousClock.now.duration(to: operation.deadline) + .seconds(1)
         let isInTransaction = connection.transactionStatus == PQTRANS_INTRANS
-        let current = serverLimit ?? (configuration.usesNamedStatements ? .zero : configuration.statementDeadline + .seconds(1))
+        let current = serverLimit ?? (ownsBackend ? .zero : configuration.statementDeadline + .seconds(1))
         guard needed > current, connection.transactionStatus != PQTRANS_INERROR else { return }
-        guard configuration.usesNamedStatements || isInTransaction else { return }
-        let keyword = configuration.usesNamedStatements ? "SET" : "SET LOCAL"
+        guard ownsBackend || isInTransaction else { return }
+        let keyword = ownsBackend ? "SET" : "SET LOCAL"
         try runScript("\(keyword) statement_timeout = \(min(needed.wholeMilliseconds, 2_000_000_000))", connection, operation)
         serverLimit = needed
     }

@@ -27,12 +27,13 @@ package struct CampaignWindow: Sendable, Equatable {
             instant = soon + (60 - soon % 60) % 60
             start = zone.local(at: instant)
         }
-        guard start < end else { return nil }
+        let endInstant = zone.lastInstant(of: end)
+        guard instant < endInstant else { return nil }
         day = date.description
         startsAt = start.minuteText
         endsAt = end.minuteText
         startInstant = instant
-        endInstant = zone.instant(of: end)
+        self.endInstant = endInstant
     }
 
     /// The whole local day of `now`: for a campaign that is recorded and not sent.
@@ -43,7 +44,7 @@ package struct CampaignWindow: Sendable, Equatable {
         startsAt = midnight.minuteText
         endsAt = lastMinute.minuteText
         startInstant = zone.instant(of: midnight)
-        endInstant = zone.instant(of: lastMinute)
+        endInstant = zone.lastInstant(of: lastMinute)
     }
 
     private static func local(_ date: CivilDate, minute: Int) -> LocalDateTime? {

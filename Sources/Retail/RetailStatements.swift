@@ -65,13 +65,16 @@ package enum RetailStatements {
         """
     }
 
-    /// The newest VERIFIED campaign of the store's day, when it has this content and nothing that may have arrived came after it.
+    /// The newest VERIFIED campaign of the store's day, when it has this content, nothing that may have arrived came after it, and no comparison
+    /// found since then that the club shows something else.
     static func unchangedCampaign(store: Int, target: Int, day: String, content: String) -> SQL {
         """
         SELECT id, name FROM (
           SELECT c.id, c.name, c.content_digest
           FROM campaigns AS c WHERE c.store_id = \(store) AND c.target_id = \(target) AND c.day = \(day)::date AND c.status = 'VERIFIED'
-            AND c.staged_products IS NULL AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
+            AND c.staged_products IS NULL AND NOT EXISTS (SELECT FROM comparison_differences AS d
+              WHERE d.store_id = c.store_id AND d.execution_id > uuid_v7_floor(c.verified_at))
+            AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
               AND later.day = c.day AND later.id > c.id AND later.status <> 'VERIFIED'
               AND (later.upload_started_at IS NOT NULL OR later.status = 'SENT'))
           ORDER BY c.id DESC LIMIT 1) AS today

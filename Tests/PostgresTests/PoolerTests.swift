@@ -4,16 +4,19 @@ import Testing
 
 @Suite("Behind a pooler in transaction mode")
 struct PoolerTests {
-    private func withPooler(_ body: (PostgresPool) async throws -> Void) async throws {
+    /// Whether CHIMERA_LISTEN=off says that there is one, or each session has to find out.
+    private static let isKnown = [true, false]
+
+    private func withPooler(isKnown: Bool, _ body: (PostgresPool) async throws -> Void) async throws {
         try await TestDatabase.withDatabase { database in
             let pooler = try AlternatingPooler(to: database.port)
-            try await withPool(database.url(port: pooler.port), maximum: 1, usesNamedStatements: false, body)
+            try await withPool(database.url(port: pooler.port), maximum: 1, usesNamedStatements: !isKnown, body)
         }
     }
 
-    @Test("R32: the same statements work while the backend changes under them")
-    func alternating() async throws {
-        try await withPooler { pool in
+    @Test("R32: the same statements work while the backend changes under them", arguments: isKnown)
+    func alternating(isKnown: Bool) async throws {
+        try await withPooler(isKnown: isKnown) { pool in
             var pids: [Int] = []
             for index in 0..<10 {
                 let row = try await pool.query("SELECT pg_backend_pid() AS pid, \(index)::int AS n, \("x\(index)")::text AS t")[0]
@@ -25,9 +28,9 @@ struct PoolerTests {
         }
     }
 
-    @Test("a transaction stays on one backend, with its limits, and COPY works in it")
-    func transaction() async throws {
-        try await withPooler { pool in
+    @Test("a transaction stays on one backend, with its limits, and COPY works in it", arguments: isKnown)
+    func transaction(isKnown: Bool) async throws {
+        try await withPooler(isKnown: isKnown) { pool in
             _ = try await pool.query("CREATE TABLE t (a int)")
             let (pids, timeout) = try await pool.transaction { transaction in
                 var pids: Set<Int> = []
@@ -41,9 +44,9 @@ struct PoolerTests {
         }
     }
 
-    @Test("nothing is left in the session: no prepared statements, no settings")
-    func noTraces() async throws {
-        try await withPooler { pool in
+    @Test("nothing is left in the session: no prepared statements, no settings", arguments: isKnown)
+    func noTraces(isKnown: Bool) async throws {
+        try await withPooler(isKnown: isKnown) { pool in
             for _ in 0..<6 {
                 _ = try await pool.query("SELECT 1")
                 try await pool.transaction { _ = try await $0.query("SELECT 2", deadline: .seconds(100)) }
@@ -55,9 +58,9 @@ struct PoolerTests {
         }
     }
 
-    @Test("failed transactions are rolled back and repeated as elsewhere")
-    func failures() async throws {
-        try await withPooler { pool in
+    @Test("failed transactions are rolled back and repeated as elsewhere", arguments: isKnown)
+    func failures(isKnown: Bool) async throws {
+        try await withPooler(isKnown: isKnown) { pool in
             let runs = Counter()
             let error = try await databaseError {
                 try await pool.transaction { transaction in

@@ -63,6 +63,20 @@ import Testing
         #expect(try gap.startsAt == "2026-03-08T03:03" && gap.startInstant == unix("2026-03-08T07:03:00Z"))
     }
 
+    @Test("where the clock goes back at midnight the day ends with the second 23:59, whichever of the two hours it is")
+    func backAtMidnight() throws {
+        // Santiago, 4 April 2026: 24:00 is 23:00 once more, from -03 to -04.
+        for (now, start) in [
+            ("2026-04-04T13:00:00Z", "2026-04-04T13:05:00Z"), ("2026-04-05T02:30:00Z", "2026-04-05T02:35:00Z"),
+            ("2026-04-05T03:30:00Z", "2026-04-05T03:35:00Z"),
+        ] {
+            let window = try #require(try window(now, zone: "America/Santiago"), "\(now)")
+            #expect(try window.startInstant == unix(start) && window.endInstant == unix("2026-04-05T03:59:00Z"), "\(now)")
+            #expect(window.day == "2026-04-04" && window.endsAt == "2026-04-04T23:59")
+        }
+        #expect(try window("2026-04-05T03:54:30Z", zone: "America/Santiago") == nil)
+    }
+
     @Test("a campaign that is not sent stands for the whole day")
     func wholeDay() throws {
         let window = CampaignWindow(dayOf: try unix("2026-11-22T02:59:30Z"), zone: try TimeZoneRules(named: "America/Sao_Paulo"))
