@@ -10,7 +10,7 @@ enum DeliveryStatements {
         SELECT c.id, c.type, due.waiting, extract(epoch FROM least(soon.at, clock_timestamp() + interval '1 day') - clock_timestamp())::float8 AS next_in
         FROM notification_channels AS c CROSS JOIN LATERAL (
           SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
-            AND d.next_attempt_at <= clock_timestamp() AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, clock_timestamp()))
+            AND d.next_attempt_at <= clock_timestamp() AND may_go(d, clock_timestamp())
             LIMIT \(most)) AS first) AS due
         CROSS JOIN LATERAL (SELECT min(d.next_attempt_at) AS at FROM notification_deliveries AS d
           WHERE d.channel_id = c.id AND d.status = 'PENDING' AND d.next_attempt_at > clock_timestamp()) AS soon

@@ -62,6 +62,7 @@ extension Migration {
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';
             CREATE INDEX notification_deliveries_pending ON notification_deliveries (channel_id, next_attempt_at) WHERE status = 'PENDING';
+            CREATE INDEX notification_deliveries_recovery ON notification_deliveries (channel_id, job_config_id) WHERE status = 'PENDING' AND event = 'RECOVERY';
             CREATE INDEX notification_deliveries_channel ON notification_deliveries (channel_id, id); -- the newest of a channel
             CREATE SEQUENCE delivery_claim;
 
