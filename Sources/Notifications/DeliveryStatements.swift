@@ -36,6 +36,9 @@ enum DeliveryStatements {
         """
     }
 
+    /// For this transaction: all that is read is as its first statement finds it.
+    static let oneSnapshot: SQL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
     /// What a delivery tells, as it stands now.
     static func facts(id: Int64) -> SQL {
         """
@@ -65,17 +68,18 @@ enum DeliveryStatements {
     static func failedParts(of execution: String, limit: Int) -> SQL {
         """
         WITH children AS MATERIALIZED (
-          SELECT k.store_id, k.registration, k.error_details ->> 'code' AS code, k.error_details ->> 'message' AS message FROM job_finished AS k
+          SELECT k.store_id, k.registration, k.error_details ->> 'code' AS code, k.error_details ->> 'message' AS message,
+            count(*) OVER (PARTITION BY k.error_details ->> 'code') AS code_count FROM job_finished AS k
           WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' ORDER BY k.store_id, k.id LIMIT \(limit)
         ),
         named AS (
           SELECT CASE WHEN n.value ->> 'store_id' ~ '^[0-9]{1,9}$' THEN (n.value ->> 'store_id')::int END,
-            n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
+            n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message', NULL::bigint
           FROM job_executions AS e CROSS JOIN LATERAL jsonb_array_elements(
             CASE jsonb_typeof(e.error_details -> 'stores') WHEN 'array' THEN e.error_details -> 'stores' ELSE '[]' END) AS n
           WHERE e.id = \(execution)::uuid AND NOT EXISTS (SELECT FROM children)
         )
-        SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message
+        SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message, p.code_count
         FROM (SELECT * FROM children UNION ALL SELECT * FROM named) AS p LEFT JOIN stores AS s ON s.id = p.store_id ORDER BY p.store_id NULLS LAST
         """
     }
@@ -109,11 +113,13 @@ enum DeliveryStatements {
     /// What an operator has to see first comes first.
     private static let weight: SQL = "array_position(ARRAY['FAILURE', 'LATE', 'WARNING', 'RECOVERY', 'SUCCESS', 'START'], d.event)"
 
-    /// Of deliveries of one message the newest of the weightiest event.
+    /// Of deliveries of one message the newest of the weightiest event; what a recovery among them ended comes last.
     static func newest(of ids: [Int64]) -> SQL {
         """
-        SELECT d.id FROM notification_deliveries AS d WHERE d.id = ANY (\(ids)::bigint[])
-        ORDER BY \(weight), raised_at(d) DESC, d.id DESC LIMIT 1
+        WITH told AS MATERIALIZED (SELECT d.*, raised_at(d) AS raised FROM notification_deliveries AS d WHERE d.id = ANY (\(ids)::bigint[]))
+        SELECT d.id FROM told AS d LEFT JOIN (
+          SELECT job_config_id, max(raised) AS raised FROM told WHERE event = 'RECOVERY' GROUP BY job_config_id) AS r USING (job_config_id)
+        ORDER BY d.event IN ('FAILURE', 'LATE') AND coalesce(d.raised < r.raised, false), \(weight), d.raised DESC, d.id DESC LIMIT 1
         """
     }
 
