@@ -42,6 +42,8 @@ extension Migration {
               job_config_id int,                    -- null: about a channel
               event text NOT NULL CONSTRAINT notification_deliveries_event_check CHECK (event IN ('START', 'SUCCESS', 'FAILURE', 'WARNING', 'RECOVERY', 'LATE')),
               due_at timestamptz,                   -- of LATE
+              expected_within interval,             -- and what was expected of the job then; null: a row by hand, the job says it
+              is_scheduled boolean,                 -- by a pattern
               about_channel_id int REFERENCES notification_channels ON DELETE CASCADE, -- the one that was switched off
               status text NOT NULL DEFAULT 'PENDING' CONSTRAINT notification_deliveries_status_check CHECK (status IN ('PENDING', 'SENT', 'FAILED')),
               attempts int NOT NULL DEFAULT 0,
