@@ -197,11 +197,12 @@ enum DeliveryStatements {
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )
-        UPDATE notification_deliveries AS n SET last_error = \(reason), claim = 0,
+        UPDATE notification_deliveries AS n SET claim = 0,
+          last_error = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'given up after 24 h: ' ELSE '' END || \(reason),
           reached = ARRAY(SELECT DISTINCT r.name FROM unnest(n.reached || \(reached)::text[]) AS r(name) ORDER BY r.name),
           status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
           next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))
-        FROM h WHERE n.id = h.id
+        FROM h WHERE n.id = h.id RETURNING n.status = 'FAILED' AS given_up
         """
     }
 
