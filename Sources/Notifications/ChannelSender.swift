@@ -201,16 +201,24 @@ struct ChannelSender: Sendable {
         switch outcome {
         case .sent(let note):
             let rows = try await pool.query(DeliveryStatements.sent(claimed, told: told, note: note.map(Self.stored), lane: lane.key))
-            logger.debug("a message was sent", fields)
+            if let note {
+                logger.warning("a message did not reach everybody", reasoned(Self.stored(note)))
+            } else {
+                logger.debug("a message was sent", fields)
+            }
             if try rows.first?.get("failures") ?? 0 >= Self.outage { await worksAgain() }
         case .retry(let after, let reason, let reached):
             // A wait of nothing, or a date that has passed, asks for none.
             let pause = min(max(after ?? .zero, .zero), Self.longestPause)
             let delay = max(pause, Self.delay(attempts: claimed.attempts, jitter: .random(in: -0.2...0.2)))
-            _ = try await pool.query(
+            let rows = try await pool.query(
                 DeliveryStatements.retried(
                     claimed, delay: delay, pause: pause, reason: Self.stored(reason), reached: reached, lane: lane.key))
-            logger.warning("a message could not be sent; it is tried again", reasoned(Self.stored(reason)))
+            let givenUp = try rows.count { try $0.get("given_up") }
+            if givenUp > 0 {
+                logger.error(DeliveryLoop.givenUp, reasoned(Self.stored(reason)).merging(["deliveries": "\(givenUp)"]) { $1 })
+            }
+            if givenUp < rows.count { logger.warning("a message could not be sent; it is tried again", reasoned(Self.stored(reason))) }
         case .migrated:
             try await record(claimed, .retry(reason: "the chat moved"), told: told, lane: lane)
         case .refused(let reason):

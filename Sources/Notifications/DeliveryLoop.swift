@@ -17,6 +17,8 @@ package final class DeliveryLoop: Sendable {
     package static let patience: Duration = .seconds(45)
     /// How long a pause that was read is believed.
     static let longestTrust: Duration = .seconds(10)
+    /// What is logged of deliveries that ended FAILED for their age or their channel, whoever finds it.
+    static let givenUp = "deliveries were given up; their last_error says why"
     /// Messages side by side to one channel that does not fold.
     static let mostAtOnce = 4
 
@@ -117,7 +119,7 @@ package final class DeliveryLoop: Sendable {
     @discardableResult
     func giveUp() async throws -> Int {
         let given: Int = try await pool.query(DeliveryStatements.giveUp).first?.get("given_up") ?? 0
-        if given > 0 { logger.error("deliveries were given up; their last_error says why", ["deliveries": "\(given)"]) }
+        if given > 0 { logger.error(Self.givenUp, ["deliveries": "\(given)"]) }
         return given
     }
 

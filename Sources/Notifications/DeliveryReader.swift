@@ -39,7 +39,7 @@ struct DeliveryReader: Sendable {
             return Reading(content: .single(delivery), reached: reached, now: now, told: told)
         }
         let rows = try await pool.query(DeliveryStatements.groups(ids: claimed.ids))
-        let groups = try rows.prefix(FoldedDeliveries.mostGroups).map { row in
+        let groups = try rows.map { row in
             FoldedDeliveries.Group(jobName: row["job_name"], event: try Self.event(row), count: try row.get("count"))
         }
         let span: Double = try rows.first?.getIfPresent("span") ?? 0
@@ -47,22 +47,28 @@ struct DeliveryReader: Sendable {
         return Reading(content: .folded(folded), reached: reached, now: now, told: claimed.failures)
     }
 
-    private func facts(_ id: Int64) async throws -> (PostgresRow, Delivery)? {
+    /// All of it from one snapshot: what it counts agrees, also while the execution goes on. A message without what stands in the club is better
+    /// than none.
+    private func facts(_ id: Int64, readsClub: Bool = true) async throws -> (PostgresRow, Delivery)? {
         do {
-            guard let row = try await pool.query(DeliveryStatements.facts(id: id)).first else { return nil }
-            return (row, try await delivery(row))
+            return try await pool.transaction(after: [DeliveryStatements.oneSnapshot]) { snapshot, _ in
+                guard let row = try await snapshot.query(DeliveryStatements.facts(id: id)).first else { return nil }
+                return (row, try await delivery(row, snapshot, readsClub: readsClub))
+            }
+        } catch is ClubUnreadable {
+            return try await facts(id, readsClub: false)
         } catch let error as PostgresError where error.kind == .decoding || error.kind == .invalidInput {
             throw UnreadableDelivery(id: id, reason: "what it tells cannot be read: \(error.message)")
         }
     }
 
-    private func delivery(_ row: PostgresRow) async throws -> Delivery {
+    private func delivery(_ row: PostgresRow, _ snapshot: PostgresTransaction, readsClub: Bool) async throws -> Delivery {
         let event = try Self.event(row)
         let subject: Delivery.Subject
         if event == .late {
             subject = .lateness(try Self.lateness(row))
         } else if row["execution_id"] != nil {
-            subject = .execution(try await execution(row, event))
+            subject = .execution(try await execution(row, event, snapshot, readsClub: readsClub))
         } else if let channel: Int = try row.getIfPresent("about_channel_id") {
             subject = .channel(
                 SwitchedOffChannel(
@@ -74,7 +80,9 @@ struct DeliveryReader: Sendable {
             id: try row.get("id"), edition: try row.get("edition"), event: event, subject: subject, occurredAt: try row.get("occurred_at"))
     }
 
-    private func execution(_ row: PostgresRow, _ event: NotificationEvent) async throws -> ExecutionFacts {
+    private func execution(
+        _ row: PostgresRow, _ event: NotificationEvent, _ snapshot: PostgresTransaction, readsClub: Bool
+    ) async throws -> ExecutionFacts {
         let id: String = try row.get("execution_id")
         let details: JSONValue = (try? row.get("error_details")) ?? .null
         let metrics: JSONValue = (try? row.get("metrics")) ?? .null
@@ -85,8 +93,8 @@ struct DeliveryReader: Sendable {
         var parts: [FailedPart] = []
         var clubToday: ClubToday?
         if event == .failure {
-            if job.type == "SYNC_PRODUCTS" { clubToday = await self.clubToday(of: id) }
-            parts = try await pool.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
+            if job.type == "SYNC_PRODUCTS", readsClub { clubToday = try await self.clubToday(of: id, snapshot) }
+            parts = try await snapshot.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
         }
         let more = failedChildren == 0 ? details["more"]?.count ?? 0 : 0
         return ExecutionFacts(
@@ -98,9 +106,9 @@ struct DeliveryReader: Sendable {
             isDryRun: try row.getIfPresent("is_dry_run") ?? false)
     }
 
-    /// Nil also when it cannot be read: a message without this line is better than none.
-    private func clubToday(of execution: String) async -> ClubToday? {
-        guard let rows = try? await pool.query(DeliveryStatements.clubToday(of: execution)), !rows.isEmpty else { return nil }
+    private func clubToday(of execution: String, _ snapshot: PostgresTransaction) async throws -> ClubToday? {
+        guard let rows = try? await snapshot.query(DeliveryStatements.clubToday(of: execution)) else { throw ClubUnreadable() }
+        guard !rows.isEmpty else { return nil }
         var today = ClubToday()
         for row in rows {
             let count = (try? row.get("count", as: Int.self)) ?? 0
@@ -135,7 +143,8 @@ struct DeliveryReader: Sendable {
     private static func part(_ row: PostgresRow) throws -> FailedPart {
         FailedPart(
             storeID: try row.getIfPresent("store_id"), registration: row["registration"], name: row["name"],
-            reason: FailureReason(code: row["code"] ?? "", message: Masking.mask(text: row["message"] ?? "")))
+            reason: FailureReason(code: row["code"] ?? "", message: Masking.mask(text: row["message"] ?? "")),
+            codeCount: try row.getIfPresent("code_count"))
     }
 
     private static func reason(_ details: JSONValue) -> FailureReason? {
@@ -149,6 +158,9 @@ struct UnreadableDelivery: Error {
     let id: Int64
     let reason: String
 }
+
+/// What stands in the club could not be read.
+private struct ClubUnreadable: Error {}
 
 extension ExecutionCounts {
     /// What `metrics` counted (SPEC §2 Shapes).

@@ -10,7 +10,7 @@ enum DeliveryStatements {
         SELECT c.id, c.type, due.waiting, extract(epoch FROM least(soon.at, clock_timestamp() + interval '1 day') - clock_timestamp())::float8 AS next_in
         FROM notification_channels AS c CROSS JOIN LATERAL (
           SELECT count(*) AS waiting FROM (SELECT FROM notification_deliveries AS d WHERE d.channel_id = c.id AND d.status = 'PENDING'
-            AND d.next_attempt_at <= clock_timestamp() AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, clock_timestamp()))
+            AND d.next_attempt_at <= clock_timestamp() AND may_go(d, clock_timestamp())
             LIMIT \(most)) AS first) AS due
         CROSS JOIN LATERAL (SELECT min(d.next_attempt_at) AS at FROM notification_deliveries AS d
           WHERE d.channel_id = c.id AND d.status = 'PENDING' AND d.next_attempt_at > clock_timestamp()) AS soon
@@ -36,13 +36,17 @@ enum DeliveryStatements {
         """
     }
 
+    /// For this transaction: all that is read is as its first statement finds it.
+    static let oneSnapshot: SQL = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
     /// What a delivery tells, as it stands now.
     static func facts(id: Int64) -> SQL {
         """
         SELECT d.id, d.edition, d.event, d.execution_id::text AS execution_id, coalesce(e.job_config_id, d.job_config_id) AS job_config_id,
           d.reached, raised_at(d) AS occurred_at, clock_timestamp() AS now,
           coalesce(j.name, '#' || coalesce(e.job_config_id, d.job_config_id)) AS job_name, j.job_type, j.problem, d.due_at,
-          extract(epoch FROM j.expect_success_within)::float8 AS expected_within, j.cron_pattern IS NOT NULL AS is_scheduled, t.outcome AS tick_outcome,
+          extract(epoch FROM coalesce(d.expected_within, j.expect_success_within))::float8 AS expected_within,
+          coalesce(d.is_scheduled, j.cron_pattern IS NOT NULL) AS is_scheduled, t.outcome AS tick_outcome,
           to_char(d.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS due_wall,
           to_char(coalesce(e.scheduled_for, e.started_at) AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS wall, e.progress,
           e.id::text AS found_execution_id, e.scheduled_for, e.started_at,
@@ -65,17 +69,18 @@ enum DeliveryStatements {
     static func failedParts(of execution: String, limit: Int) -> SQL {
         """
         WITH children AS MATERIALIZED (
-          SELECT k.store_id, k.registration, k.error_details ->> 'code' AS code, k.error_details ->> 'message' AS message FROM job_finished AS k
+          SELECT k.store_id, k.registration, k.error_details ->> 'code' AS code, k.error_details ->> 'message' AS message,
+            count(*) OVER (PARTITION BY k.error_details ->> 'code') AS code_count FROM job_finished AS k
           WHERE k.parent_id = \(execution)::uuid AND k.status = 'FAILED' ORDER BY k.store_id, k.id LIMIT \(limit)
         ),
         named AS (
           SELECT CASE WHEN n.value ->> 'store_id' ~ '^[0-9]{1,9}$' THEN (n.value ->> 'store_id')::int END,
-            n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message'
+            n.value ->> 'registration', e.error_details ->> 'code', n.value ->> 'message', NULL::bigint
           FROM job_executions AS e CROSS JOIN LATERAL jsonb_array_elements(
             CASE jsonb_typeof(e.error_details -> 'stores') WHEN 'array' THEN e.error_details -> 'stores' ELSE '[]' END) AS n
           WHERE e.id = \(execution)::uuid AND NOT EXISTS (SELECT FROM children)
         )
-        SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message
+        SELECT p.store_id, p.registration, s.name, coalesce(p.code, '') AS code, coalesce(p.message, '') AS message, p.code_count
         FROM (SELECT * FROM children UNION ALL SELECT * FROM named) AS p LEFT JOIN stores AS s ON s.id = p.store_id ORDER BY p.store_id NULLS LAST
         """
     }
@@ -109,11 +114,13 @@ enum DeliveryStatements {
     /// What an operator has to see first comes first.
     private static let weight: SQL = "array_position(ARRAY['FAILURE', 'LATE', 'WARNING', 'RECOVERY', 'SUCCESS', 'START'], d.event)"
 
-    /// Of deliveries of one message the newest of the weightiest event.
+    /// Of deliveries of one message the newest of the weightiest event; what a recovery among them ended comes last.
     static func newest(of ids: [Int64]) -> SQL {
         """
-        SELECT d.id FROM notification_deliveries AS d WHERE d.id = ANY (\(ids)::bigint[])
-        ORDER BY \(weight), raised_at(d) DESC, d.id DESC LIMIT 1
+        WITH told AS MATERIALIZED (SELECT d.*, raised_at(d) AS raised FROM notification_deliveries AS d WHERE d.id = ANY (\(ids)::bigint[]))
+        SELECT d.id FROM told AS d LEFT JOIN (
+          SELECT job_config_id, max(raised) AS raised FROM told WHERE event = 'RECOVERY' GROUP BY job_config_id) AS r USING (job_config_id)
+        ORDER BY d.event IN ('FAILURE', 'LATE') AND coalesce(d.raised < r.raised, false), \(weight), d.raised DESC, d.id DESC LIMIT 1
         """
     }
 
@@ -190,11 +197,12 @@ enum DeliveryStatements {
               WHEN failures >= 2 THEN clock_timestamp() + least(60, 2 ^ least(failures - 2, 6)) * interval '1 second' ELSE paused_until END
           WHERE lane = \(lane)
         )
-        UPDATE notification_deliveries AS n SET last_error = \(reason), claim = 0,
+        UPDATE notification_deliveries AS n SET claim = 0,
+          last_error = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'given up after 24 h: ' ELSE '' END || \(reason),
           reached = ARRAY(SELECT DISTINCT r.name FROM unnest(n.reached || \(reached)::text[]) AS r(name) ORDER BY r.name),
           status = CASE WHEN raised_at(n) + interval '24 hours' <= clock_timestamp() THEN 'FAILED' ELSE 'PENDING' END,
           next_attempt_at = greatest(clock_timestamp(), least(clock_timestamp() + \(delay)::interval, raised_at(n) + interval '24 hours'))
-        FROM h WHERE n.id = h.id
+        FROM h WHERE n.id = h.id RETURNING n.status = 'FAILED' AS given_up
         """
     }
 

@@ -84,7 +84,7 @@ enum LateStatements {
                 AND NOT (l.is_new AND due.due_at + l.within <= l.updated_at) AND NOT EXISTS (
                 SELECT FROM done WHERE done.job = due.job AND done.scheduled_for >= due.due_at AND done.finished_at <= due.due_at + l.within)
             ),
-            told AS (\(telling))
+            told AS (\(telling(isScheduled: true)))
             UPDATE job_watches AS w SET watched_through = greatest(w.watched_through, l.horizon), seen = l.updated_at,
               expected_within = l.within,
               next_look_at = least(clock_timestamp() + interval '10 minutes', interval '1 second' + l.within + least(l.next,
@@ -112,7 +112,7 @@ enum LateStatements {
           SELECT c.job, c.at AS due_at FROM chain AS c JOIN l USING (job) WHERE NOT l.is_paused AND c.at > coalesce(l.late_for, '-infinity')
             AND coalesce(c.next, clock_timestamp() - interval '1 second') > c.at + l.within
         ),
-        told AS (\(telling))
+        told AS (\(telling(isScheduled: false)))
         UPDATE job_watches AS w SET seen = l.updated_at, expected_within = l.within,
           watched_through = CASE WHEN l.is_paused THEN clock_timestamp() ELSE newest.at END,
           late_for = greatest(w.late_for, (SELECT max(late.due_at) FROM late WHERE late.job = l.job)),
@@ -136,11 +136,15 @@ enum LateStatements {
         """
     }
 
-    private static let telling: SQL = """
-        INSERT INTO notification_deliveries (channel_id, job_config_id, event, due_at)
-        SELECT c.channel_id, late.job, 'LATE', late.due_at FROM late JOIN job_channels AS c ON c.job_config_id = late.job AND c.on_late
+    /// With what was expected: the job may be another one when it is told.
+    private static func telling(isScheduled: Bool) -> SQL {
+        """
+        INSERT INTO notification_deliveries (channel_id, job_config_id, event, due_at, expected_within, is_scheduled)
+        SELECT c.channel_id, late.job, 'LATE', late.due_at, l.within, \(isScheduled)
+        FROM late JOIN l USING (job) JOIN job_channels AS c ON c.job_config_id = late.job AND c.on_late
         ORDER BY late.due_at, late.job, c.channel_id ON CONFLICT DO NOTHING
         """
+    }
 }
 
 /// One watched job with a pattern, and what its pattern says beyond its ticks. Unix seconds.

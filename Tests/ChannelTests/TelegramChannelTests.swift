@@ -45,7 +45,7 @@ struct TelegramChannelTests {
         #expect(await telegram.deliver(failureMessage(lines: lines), through: sandbox.telegram()) == .sent())
         let message = try #require(try await sandbox.messages.first)
         #expect(message["text"]?.stringValue.map { (3900...4096).contains($0.utf16.count) } == true)
-        #expect(message["shown"]?.stringValue?.hasSuffix("😀\n…") == true)
+        #expect(message["shown"]?.stringValue?.hasSuffix("😀\n…\n• Loja <2999> & filhos 😀") == true)
     }
 
     @Test("R71: text that Telegram cannot parse is sent again as plain text, once")

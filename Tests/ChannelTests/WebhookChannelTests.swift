@@ -148,6 +148,8 @@ struct WebhookChannelTests {
         let outcome = await webhook.deliver(
             failureMessage(), through: sandbox.webhook(["url": .string(server.url), "headers": ["X-Key": "geheim-7"]]))
         #expect(outcome.isRetry && outcome.reason == "the receiver answered 500: you sent •••• [31m", "\(outcome)")
+        let hook = try WebhookConfiguration(sandbox.webhook(["secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]))
+        #expect(hook.redactor.line("key MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") == "key ••••")
     }
 
     @Test(
@@ -157,7 +159,10 @@ struct WebhookChannelTests {
             (["secret": .null], "config.secret"), (["secret": "whsec_short"], "config.secret"), (["secret": "whsec_*"], "config.secret"),
             (["secret": [7]], "config.secret"), (["headers": ["a": 1]], "config.headers.a"), (["headers": []], "config.headers"),
             (["headers": ["a": "b\r\nc: d"]], "config.headers.a"), (["headers": ["Webhook-Id": "x"]], "config.headers.Webhook-Id"),
-            (["headers": ["": "x"]], "config.headers."), (["allow_private_network": "yes"], "config.allow_private_network"),
+            (["headers": ["": "x"]], "config.headers."), (["headers": ["TE": "trailers"]], "config.headers.TE"),
+            (["headers": ["Upgrade": "h2c"]], "config.headers.Upgrade"),
+            (["headers": ["Proxy-Authorization": "x"]], "config.headers.Proxy-"),
+            (["allow_private_network": "yes"], "config.allow_private_network"),
             (["proxy": "http://127.0.0.1:1", "allow_private_network": false], "config.proxy"),
         ] as [([String: JSONValue], String)])
     func defects(_ changes: [String: JSONValue], _ field: String) async throws {

@@ -33,7 +33,7 @@ struct ChannelCommandTests {
     func rows() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in
             let config =
-                #"{"url": "https://a.example/x", "secret": ["geheim1geheim1geheim1geheim1gehei", "geheim2geheim2geheim2geheim2gehei"], "headers": {"Authorization": "geheim-3"}}"#
+                #"{"url": "https://a.example/x", "secret": ["geheim1geheim1geheim1geheim1gehe", "geheim2geheim2geheim2geheim2gehe"], "headers": {"Authorization": "geheim-3"}}"#
             try await database.done("channel", "add", "painel", "--type", "WEBHOOK", "--config", "-", input: config)
             let shown = try await database.done("channel", "show", "painel", "--json")
             #expect(!shown.text.contains("geheim") && shown.text.contains("https://a.example/x"))

@@ -284,6 +284,12 @@ import Testing
             #expect(try await deliver("SENT", nil).isEmpty)
             #expect(try await deliver("PENDING", "connection refused").first?["problem"] == "connection refused")
             #expect(try await deliver("FAILED", reason).first?["problem"]?.stringValue == reason)
+            #expect(try await deliver("FAILED", "overtaken by a newer message about its job").first?["problem"]?.stringValue == reason)
+            let refused = "refused for good: b@example.com: 550 no such user"
+            #expect(try await deliver("SENT", refused).first?["problem"]?.stringValue == refused)
+            let partly = "\"plantão\" does not reach everybody: \(refused): chimera channel test"
+            #expect(try await database.done("status").text.contains(partly))
+            #expect(try await [deliver("SENT", nil).count, deliver("SENT", refused).count] == [0, 1])
             _ = try await database.pool.query("UPDATE notification_channels SET config = config || '{\"chat_id\": \"8\"}'")
             #expect(try await database.done("status", "--json").json["channels"] == [], "it was changed since")
             _ = try await database.pool.query("UPDATE notification_channels SET active = false, problem = 'Telegram: 401'")

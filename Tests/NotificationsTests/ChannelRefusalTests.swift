@@ -21,6 +21,8 @@ import Testing
         ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a"}"#),
         ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "plantão"}"#),
         ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": ["2"]}"#),
+        ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": 1.5}"#),
+        ("config.chat_id", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": 1e30}"#),
         ("config.parse_mode", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "parse_mode": "Markdown"}"#),
         ("config.api_base_url", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "api_base_url": "api.telegram.org"}"#),
         ("config.integration", "TELEGRAM", #"{"bot_token": "1:a", "chat_id": "2", "integration": 7}"#),
@@ -57,6 +59,8 @@ import Testing
             "config.headers.Content-Type", "WEBHOOK",
             #"{"url": "https://x.example", "secret": "\#(secret)", "headers": {"X-A": "b", "Content-Type": "text/plain"}}"#
         ),
+        ("config.headers.Trailer", "WEBHOOK", #"{"integration": "i", "headers": {"Trailer": "X-Sum"}}"#),
+        ("config.headers.content-encoding", "WEBHOOK", #"{"integration": "i", "headers": {"content-encoding": "gzip"}}"#),
         ("config.headers.webhook-id", "WEBHOOK", #"{"integration": "i", "headers": {"webhook-id": "1"}}"#),
         ("config.proxy", "WEBHOOK", #"{"url": "https://x.example", "secret": "\#(secret)", "proxy": "http://proxy.example:3128"}"#),
         ("config.proxy", "WEBHOOK", #"{"integration": "i", "proxy": "http://proxy.example:3128", "allow_private_network": false}"#),
@@ -110,6 +114,29 @@ import Testing
                 }
             }
             #expect(try await outbox.number("SELECT count(*) FROM notification_channels") == 1)
+        }
+    }
+
+    @Test("a secret is refused when it is written where the sender would refuse it: no base64, or a key too short or too long")
+    func secrets() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            for count in 30...90 {
+                for padding in ["", "=", "=="] {
+                    let secret = "whsec_" + String(repeating: "A", count: count) + padding
+                    let isKey = WebhookSignature.key(of: secret).map { WebhookConfiguration.keyBytes.contains($0.count) } ?? false
+                    let change: SQL =
+                        "UPDATE notification_channels SET config = config || jsonb_build_object('secret', \(secret)::text) WHERE id = \(channel)"
+                    if isKey {
+                        try await outbox.run(change)
+                    } else {
+                        #expect(
+                            try await outbox.refusal(change).message
+                                == "config.secret must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets",
+                            "\(count)\(padding)")
+                    }
+                }
+            }
         }
     }
 

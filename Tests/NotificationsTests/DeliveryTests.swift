@@ -116,6 +116,7 @@ import Testing
             _ = try await sender.turn()
             #expect(try await outbox.deliveries() == ["channel FAILURE FAILED", "channel FAILURE FAILED"])
             #expect(transport.messages.count == 2)
+            #expect(try await outbox.texts("SELECT DISTINCT last_error FROM notification_deliveries") == ["given up after 24 h: no answer"])
         }
     }
 

@@ -36,9 +36,10 @@ struct GoldenCase: Sendable {
             content: .single(Delivery(id: 42, edition: edition, event: event, subject: subject, occurredAt: due + 252)))
     }
 
-    private static func part(_ number: Int, _ name: String?, _ code: String, _ message: String) -> FailedPart {
+    private static func part(_ number: Int, _ name: String?, _ code: String, _ message: String, codeCount: Int? = nil) -> FailedPart {
         FailedPart(
-            storeID: number, registration: "0000000000\(1000 + number)", name: name, reason: FailureReason(code: code, message: message))
+            storeID: number, registration: "0000000000\(1000 + number)", name: name, reason: FailureReason(code: code, message: message),
+            codeCount: codeCount)
     }
 
     private static func club(without: Int = 0, unverified: Int = 0, published: Int = 0) -> ClubToday {
@@ -95,10 +96,15 @@ struct GoldenCase: Sendable {
                 parts: (1...100).map {
                     part(
                         $0, "Loja \($0)", "UNREACHABLE",
-                        "Integration RP, products of unit 0000000000\(1000 + $0) after code 0: GET http://10.0.0.9:8080: Failed to connect to 10.0.0.9 port 8080"
-                    )
+                        "Integration RP, products of unit 0000000000\(1000 + $0) after code 0: GET http://10.0.0.9:8080: Failed to connect to 10.0.0.9 port 8080",
+                        codeCount: 500)
                 }, failedCount: 500, club: club(without: 500),
                 counts: { $0.stores = .init(total: 500, succeeded: 0, skipped: 0, failed: 500) })),
+        single(
+            "FAILURE-both-stores", .failure,
+            execution(
+                sync, "FAILED", seconds: 5, parts: (1...2).map { part($0, String(repeating: "Loja\($0)", count: 20), "TOO_LATE", "x") },
+                club: club(without: 2), counts: { $0.stores = .init(total: 2, succeeded: 0, skipped: 0, failed: 2) })),
         single(
             "FAILURE-login-refused", .failure,
             execution(
@@ -147,6 +153,13 @@ struct GoldenCase: Sendable {
                 SwitchedOffChannel(
                     id: 3, name: "plantão",
                     reason: "Telegram: the bot may not write to this chat (403 Forbidden: bot was kicked from the group chat)"))),
+        single(
+            "FAILURE-mail-off", .failure,
+            .channel(
+                SwitchedOffChannel(
+                    id: 4, name: "correio",
+                    reason: "the mail server does not accept the login: mail server smtp://mail.example:587: it answered AUTH with "
+                        + "535 5.7.8 Error: authentication failed"))),
     ]
 
     private static let lateness: [GoldenCase] = [
@@ -238,10 +251,11 @@ struct GoldenCase: Sendable {
     private static let folded: GoldenCase = {
         var groups = (1...11).map { FoldedDeliveries.Group(jobName: "job-\($0)", event: .failure, count: 12 - $0) }
         groups.append(.init(jobName: "sync-products", event: .late, count: 1))
-        let listed = groups.reduce(0) { $0 + $1.count }
+        groups.append(.init(jobName: "compare-data", event: .success, count: 37))
+        let count = groups.reduce(0) { $0 + $1.count }
         guard case .single(let newest) = awkward.content else { return awkward }
         return GoldenCase(
             name: "folding",
-            content: .folded(FoldedDeliveries(count: listed + 37, groups: groups, span: .seconds(154), newest: newest)))
+            content: .folded(FoldedDeliveries(count: count, groups: groups, span: .seconds(154), newest: newest)))
     }()
 }

@@ -23,6 +23,31 @@ import Testing
         return job
     }
 
+    @Test("what is late is told as it was expected, though nothing is expected any more when it is told", arguments: [true, false])
+    func changedSince(_ isScheduled: Bool) async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let watch = LateWatch(pool: outbox.pool)
+            if isScheduled {
+                _ = try await addJob(outbox, within: "10 minutes")
+            } else {
+                try await outbox.addJob("sync", "expect_success_within = '10 minutes'")
+                try await watch.runOnce()
+                try await outbox.run("UPDATE job_watches SET watched_through = now() - interval '1 hour', next_look_at = '-infinity'")
+            }
+            #expect(try await watch.runOnce() > 0)
+            try await outbox.run(
+                "UPDATE job_configurations SET expect_success_within = NULL, cron_pattern = \(orNull: isScheduled ? nil : "0 0 * * *")::text"
+            )
+            let transport = FakeTransport()
+            _ = try await outbox.sender(channel, transport).turn()
+            let message = try #require(transport.messages.first)
+            let words = isScheduled ? "não terminou bem em 10 min." : "há mais de 10 min."
+            #expect(message.text.plain.contains(words), "\(message.text.plain)")
+            #expect(WebhookBody(message).document["data"]?["expected_within_seconds"] == 600)
+        }
+    }
+
     @Test(
         "an expectation made tighter: due times whose new deadline had passed by then were on time and stay so; another change forgives nothing"
     )

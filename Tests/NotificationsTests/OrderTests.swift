@@ -77,6 +77,100 @@ import Testing
         }
     }
 
+    @Test("a recovery that waits while its job fails again and that is told: it is never sent, for it would be the last that is heard")
+    func overtakenRecovery() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("hook")
+            let job = try await outbox.addJob()
+            let answers = Answers(.retry(reason: "no answer"), .sent())
+            let transport = FakeTransport { _, _ in answers.next }
+            let sender = outbox.sender(channel, transport)
+            try await outbox.complete(job, as: "FAILED")
+            _ = try await sender.turn()
+            for status in ["SUCCESS", "FAILED"] { try await outbox.complete(job, as: status) }
+            _ = try await sender.turn()
+            try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp() WHERE status = 'PENDING'")
+            guard case .attempted = try await sender.turn(), case .nothingDue = try await sender.turn() else {
+                throw Unexpected("the recovery is sent after the failure that is newer")
+            }
+            #expect(Self.events(transport) == ["FAILURE", "FAILURE", "FAILURE"])
+            let due = try await outbox.pool.query(DeliveryStatements.due(types: ["WEBHOOK"], most: 4))
+            #expect(due.isEmpty)
+            #expect(try await outbox.loop([:]).giveUp() == 0)
+            #expect(
+                try await outbox.text("SELECT status || ' ' || last_error FROM notification_deliveries WHERE event = 'RECOVERY'")
+                    == "FAILED overtaken by a newer message about its job")
+            try await outbox.complete(job)
+            _ = try await sender.turn()
+            #expect(Self.events(transport).last == "RECOVERY")
+        }
+    }
+
+    @Test("a failure that comes while the recovery before it is under way follows it; when that one did not arrive it is the only one")
+    func recoveryUnderWay() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("hook")
+            let job = try await outbox.addJob()
+            for status in ["FAILED", "SUCCESS"] { try await outbox.complete(job, as: status) }
+            let turns = Mutex<[String]>([])
+            let transport = FakeTransport { message, _ in
+                guard case .single(let delivery) = message.content, delivery.event == .recovery else { return .sent() }
+                _ = try? await outbox.complete(job, as: "FAILED")
+                if case .nothingDue? = try? await outbox.sender(channel, FakeTransport()).turn() {
+                    turns.withLock { $0.append("it waits") }
+                }
+                return .retry(reason: "no answer")
+            }
+            let sender = outbox.sender(channel, transport)
+            for _ in 1...3 { _ = try await sender.turn() }
+            #expect(Self.events(transport) == ["FAILURE", "RECOVERY", "FAILURE"] && turns.withLock { $0 } == ["it waits"])
+            try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp() WHERE status = 'PENDING'")
+            guard case .nothingDue = try await sender.turn() else { throw Unexpected("the recovery is sent after the failure") }
+        }
+    }
+
+    @Test("a mailbox that defers keeps the recovery from nobody who has the failure, and hears of no failure that it knows to be over")
+    func deferringMailbox() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel("mail", .email)
+            let job = try await outbox.addJob()
+            let reached = ["a@example.org"]
+            let answers = Answers(.retry(reason: "451", reached: reached), .retry(reason: "451", reached: reached), .sent())
+            let transport = FakeTransport(folds: true) { _, _ in answers.next }
+            let sender = outbox.sender(channel, transport)
+            func turn() async throws {
+                try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+                _ = try await sender.turn()
+            }
+            try await outbox.complete(job, as: "FAILED")
+            try await turn()
+            try await outbox.complete(job)
+            try await turn()
+            #expect(Self.events(transport) == ["FAILURE", "RECOVERY"] && transport.messages.last?.reached == [])
+            // Who has neither hears of the failure first.
+            for _ in 1...2 {
+                try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp() WHERE status = 'PENDING'")
+                try await turn()
+            }
+            #expect(Self.events(transport) == ["FAILURE", "RECOVERY", "FAILURE", "RECOVERY"])
+
+            let late = Answers(.retry(reason: "451", reached: reached), .sent())
+            let other = FakeTransport(folds: true) { _, _ in late.next }
+            try await outbox.complete(job, as: "FAILED")
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            _ = try await outbox.sender(channel, other).turn()
+            try await outbox.complete(job)
+            try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
+            _ = try await outbox.sender(channel, other).turn()
+            try await outbox.run("UPDATE notification_deliveries SET next_attempt_at = clock_timestamp() WHERE status = 'PENDING'")
+            try await outbox.loop([:]).giveUp()
+            #expect(Self.events(other) == ["FAILURE", "RECOVERY"])
+            #expect(
+                try await outbox.text("SELECT status || ' ' || last_error FROM notification_deliveries WHERE status <> 'SENT'")
+                    == "FAILED overtaken by a newer message about its job: 451")
+        }
+    }
+
     @Test("a channel that failed and works again: what waited for its backoff goes out at once, in the order in which it was raised")
     func worksAgain() async throws {
         try await Outbox.withDatabase { outbox in

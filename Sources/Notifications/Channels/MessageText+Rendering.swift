@@ -1,32 +1,9 @@
 extension MessageText {
-    /// As Telegram's HTML with at most `limit` UTF-16 units, tags and escapes counted; what does not fit is left out by whole lines.
-    func telegramHTML(limit: Int) -> String {
-        Self.cut(lines.map { $0.map(\.telegramHTML).joined() }, limit: limit) { index in
-            // The first line alone is too long: its text, without its style, up to where it fits.
-            var shortened = ""
-            var units = 0
-            for character in lines[index].map(\.text).joined() {
-                let escaped = String(character).escapedForHTML
-                units += escaped.utf16.count
-                if units > limit - 2 { break }
-                shortened += escaped
-            }
-            return shortened
-        }
-    }
+    /// As Telegram's HTML with at most `limit` UTF-16 units, tags and escapes counted; what does not fit is left out.
+    func telegramHTML(limit: Int) -> String { cut(to: limit, \.telegramHTML) }
 
-    /// Without markup and with at most `limit` UTF-16 units; what does not fit is left out by whole lines.
-    func plain(limit: Int) -> String {
-        let texts = lines.map { $0.map(\.text).joined() }
-        return Self.cut(texts, limit: limit) { index in
-            var shortened = ""
-            for character in texts[index] {
-                if shortened.utf16.count + character.utf16.count > limit - 2 { break }
-                shortened.append(character)
-            }
-            return shortened
-        }
-    }
+    /// Without markup and with at most `limit` UTF-16 units; what does not fit is left out.
+    func plain(limit: Int) -> String { cut(to: limit, \.text) }
 
     /// As the body of an HTML mail: a whole document.
     var mailHTML: String {
@@ -50,19 +27,45 @@ extension MessageText {
             """
     }
 
-    /// Lines from the top as long as they fit, then a line that says that there was more.
-    private static func cut(_ lines: [String], limit: Int, shortened: (Int) -> String) -> String {
-        let whole = lines.joined(separator: "\n")
-        if whole.utf16.count <= limit { return whole }
+    /// All of it where it fits. Else lines from the top, one that is over-long shortened, a line that says that there was more, and the last one:
+    /// the command to look further.
+    private func cut(to limit: Int, _ shown: (Span) -> String) -> String {
+        let whole = lines.map { $0.map(shown).joined() }.joined(separator: "\n")
+        guard whole.utf16.count > limit else { return whole }
+        let longest = limit / 4
+        var last = lines.count > 1 ? Self.shorten(lines[lines.count - 1], to: longest, shown) : ""
+        if !last.isEmpty { last = "\n" + last }
         var kept: [String] = []
-        var units = 0
-        for line in lines {
-            guard units + line.utf16.count + 3 <= limit else { break }
-            units += line.utf16.count + 1
-            kept.append(line)
+        var left = limit - last.utf16.count - 2
+        for line in lines.dropLast(lines.count > 1 ? 1 : 0) {
+            let text = Self.shorten(line, to: longest, shown)
+            guard text.utf16.count + 1 <= left else { break }
+            left -= text.utf16.count + 1
+            kept.append(text)
         }
+        let isCut = kept.count < lines.count - 1
         while kept.last?.isEmpty == true { kept.removeLast() }
-        return kept.isEmpty ? shortened(lines.firstIndex { !$0.isEmpty } ?? 0) + "\n…" : kept.joined(separator: "\n") + "\n…"
+        return kept.joined(separator: "\n") + (isCut ? "\n…" : "") + last
+    }
+
+    /// A line, cut between characters and ended by `…` where it has more units than `limit`.
+    private static func shorten(_ line: Line, to limit: Int, _ shown: (Span) -> String) -> String {
+        let whole = line.map(shown).joined()
+        guard whole.utf16.count > limit else { return whole }
+        var text = ""
+        var left = limit - 1
+        for span in line {
+            var kept = ""
+            var units = shown(Span("x", span.style)).utf16.count - 1
+            for character in span.text {
+                units += shown(Span(String(character))).utf16.count
+                guard units <= left else { return text + shown(Span(kept, span.style)) + "…" }
+                kept.append(character)
+            }
+            text += shown(span)
+            left -= units
+        }
+        return text
     }
 }
 

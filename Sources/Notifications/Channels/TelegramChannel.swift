@@ -92,9 +92,10 @@ struct TelegramConfiguration: Sendable {
         }
         guard token.utf8.allSatisfy({ Self.isTokenByte($0) }) else { throw fields.defect("config.bot_token is no bot token") }
         self.token = token
-        guard let chatID = fields.value("chat_id").flatMap({ $0.stringValue ?? $0.intValue.map(String.init) }), !chatID.isEmpty else {
+        guard let value = fields.value("chat_id"), value != "" else {
             throw fields.defect("config.chat_id is missing; it is a text such as \"-1001234567890\" or \"@channel\"")
         }
+        let chatID = value.stringValue ?? value.intValue.map(String.init) ?? ""
         guard Int64(chatID) != nil || (chatID.hasPrefix("@") && chatID.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }) else {
             throw fields.defect("config.chat_id must be a number in a text, such as \"-1001234567890\", or begin with @")
         }

@@ -26,7 +26,7 @@ struct WebhookBody {
 
     private static func content(of delivery: Delivery) -> (String, [String: JSONValue]) {
         switch delivery.subject {
-        case .execution(let facts): (type(delivery.event), data(facts))
+        case .execution(let facts): (type(delivery.event), data(facts, delivery.event))
         case .lateness(let facts): ("job.late", data(facts))
         case .schedule(let facts):
             ("job.problem", ["job": .string(facts.job.name), "job_id": .integer(Int64(facts.job.id)), "problem": text(facts.problem)])
@@ -49,10 +49,10 @@ struct WebhookBody {
         }
     }
 
-    private static func data(_ facts: ExecutionFacts) -> [String: JSONValue] {
+    private static func data(_ facts: ExecutionFacts, _ event: NotificationEvent) -> [String: JSONValue] {
         [
             "execution_id": .string(facts.id), "job": .string(facts.job.name), "job_id": .integer(Int64(facts.job.id)),
-            "status": text(facts.status), "so_far": .bool(facts.isSoFar), "severity": text(facts.severity),
+            "status": text(facts.status), "so_far": .bool(event == .failure && facts.isSoFar), "severity": text(facts.severity),
             "scheduled_for": text(facts.scheduledFor), "started_at": text(facts.startedAt), "finished_at": text(facts.finishedAt),
             "duration_ms": facts.duration.map { .integer(Int64($0 / .milliseconds(1))) } ?? .null,
             "error": facts.error.map { ["code": .string($0.code), "message": .string($0.message)] } ?? .null,

@@ -93,10 +93,11 @@ struct WebhookConfiguration: Sendable {
     let caFile: String?
     let redactor: Redactor
 
-    private static let keyBytes = 24...64
+    static let keyBytes = 24...64
     private static let ownHeaders: Set<String> = [
-        "webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "transfer-encoding", "host", "connection",
-        "expect",
+        "webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "content-encoding", "host", "expect",
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
     ]
 
     init(_ channel: OpenChannel) throws(ChannelConfigDefect) {
@@ -121,7 +122,8 @@ struct WebhookConfiguration: Sendable {
             throw fields.defect("config.proxy hides which address is meant; it needs \"allow_private_network\": true")
         }
         caFile = try fields.text("ca_file")
-        redactor = Redactor(secrets: secrets + headers.map(\.value) + channel.secrets)
+        // A receiver may know a key without its prefix.
+        redactor = Redactor(secrets: secrets + secrets.map { String($0.trimmingPrefix("whsec_")) } + headers.map(\.value) + channel.secrets)
     }
 
     private static func headers(_ fields: ChannelFields) throws(ChannelConfigDefect) -> [(name: String, value: String)] {
@@ -132,7 +134,9 @@ struct WebhookConfiguration: Sendable {
             guard let text = member.stringValue, HTTPRequest.isHeader(name: name, value: text) else {
                 throw fields.defect("config.headers.\(name) is no header: it is no text, or holds a line break")
             }
-            guard !ownHeaders.contains(name.lowercased()) else { throw fields.defect("config.headers.\(name) is set by chimera itself") }
+            guard !ownHeaders.contains(name.lowercased()) else {
+                throw fields.defect("config.headers.\(name) is chimera's own, or the connection's")
+            }
             headers.append((name, text))
         }
         return headers

@@ -44,7 +44,7 @@ extension Migration {
             PERFORM check_channel_text(config, field, '', 'must be a text');
           END LOOP;
           PERFORM check_channel_text(config, 'bot_token', '^[A-Za-z0-9:_-]*$', 'is no bot token');
-          IF jsonb_typeof(config -> 'chat_id') IS DISTINCT FROM 'number' THEN
+          IF ((config -> 'chat_id')::text ~ '^-?[0-9]{1,18}$') IS NOT TRUE THEN
             PERFORM check_channel_text(config, 'chat_id', '^(-?[0-9]{1,18}|@[!-~]+|)$', 'must be a number in a text, such as "-1001234567890", or begin with @');
           END IF;
           PERFORM check_channel_text(config, 'parse_mode', '^([Hh][Tt][Mm][Ll]|)$', 'must be HTML');
@@ -54,7 +54,7 @@ extension Migration {
           PERFORM check_channel_text(config, 'from', mail_address, 'must be a bare address of the form name@host, in ASCII');
           PERFORM check_channel_texts(config, 'to', mail_address, 'must be a list of bare addresses of the form name@host, in ASCII');
           PERFORM check_channel_text(config, 'url', web_address, 'must be an address such as https://example.com/path');
-          PERFORM check_channel_texts(config, 'secret', '^((whsec_)?[A-Za-z0-9+/]{32,88}={0,2}( |$))+$', 'must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
+          PERFORM check_channel_texts(config, 'secret', '^((whsec_)?(([A-Za-z0-9+/]{4}){8,21}([A-Za-z0-9+/]{2})?|([A-Za-z0-9+/]{4}){8,20}[A-Za-z0-9+/]{3})={0,2}( |$))+$', 'must be whsec_ and 24 to 64 bytes in base64, or a list of such secrets');
           IF jsonb_typeof(config -> 'headers') NOT IN ('object', 'null') OR EXISTS (
               SELECT FROM jsonb_each(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS h(name, value)
               WHERE jsonb_typeof(value) <> 'string' OR value #>> '{}' ~ '[\u0001-\u0008\u000A-\u001F\u007F]' OR name !~ '^[!#$%&''*+.^_`|~0-9A-Za-z-]+$') THEN
@@ -63,10 +63,11 @@ extension Migration {
             PERFORM refuse_setting('allow_private_network', 'must be true or false');
           END IF;
           SELECT k INTO field FROM jsonb_object_keys(CASE jsonb_typeof(config -> 'headers') WHEN 'object' THEN config -> 'headers' ELSE '{}' END) AS k
-          WHERE lower(k) IN ('webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'content-length', 'transfer-encoding', 'host', 'connection', 'expect')
+          WHERE lower(k) IN ('webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'content-length', 'content-encoding', 'host', 'expect',
+            'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade')
           ORDER BY k LIMIT 1;
           IF FOUND THEN
-            PERFORM refuse_setting('headers.' || field, 'is set by chimera itself; leave it out');
+            PERFORM refuse_setting('headers.' || field, 'is chimera''s own, or the connection''s; leave it out');
           END IF;
         END $$;
 

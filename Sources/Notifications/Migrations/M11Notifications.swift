@@ -42,6 +42,8 @@ extension Migration {
               job_config_id int,                    -- null: about a channel
               event text NOT NULL CONSTRAINT notification_deliveries_event_check CHECK (event IN ('START', 'SUCCESS', 'FAILURE', 'WARNING', 'RECOVERY', 'LATE')),
               due_at timestamptz,                   -- of LATE
+              expected_within interval,             -- and what was expected of the job then; null: a row by hand, the job says it
+              is_scheduled boolean,                 -- by a pattern
               about_channel_id int REFERENCES notification_channels ON DELETE CASCADE, -- the one that was switched off
               status text NOT NULL DEFAULT 'PENDING' CONSTRAINT notification_deliveries_status_check CHECK (status IN ('PENDING', 'SENT', 'FAILED')),
               attempts int NOT NULL DEFAULT 0,
@@ -62,6 +64,7 @@ extension Migration {
             CREATE UNIQUE INDEX notification_deliveries_execution ON notification_deliveries (execution_id, channel_id, event) WHERE event <> 'LATE';
             CREATE UNIQUE INDEX notification_deliveries_late ON notification_deliveries (job_config_id, channel_id, due_at) WHERE event = 'LATE';
             CREATE INDEX notification_deliveries_pending ON notification_deliveries (channel_id, next_attempt_at) WHERE status = 'PENDING';
+            CREATE INDEX notification_deliveries_recovery ON notification_deliveries (channel_id, job_config_id) WHERE status = 'PENDING' AND event = 'RECOVERY';
             CREATE INDEX notification_deliveries_channel ON notification_deliveries (channel_id, id); -- the newest of a channel
             CREATE SEQUENCE delivery_claim;
 

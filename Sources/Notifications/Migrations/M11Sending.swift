@@ -9,13 +9,36 @@ extension Migration {
         $$;
 
         -- Whether a delivery is a recovery, and an older message about its job through its channel is to go first: one whose next attempt comes
-        -- after `moment`, or that goes to others than this one. Nobody hears that a job works again before hearing that it failed.
+        -- after `moment`, or that goes to others than this one. Nobody hears that a job works again before hearing that it failed; whoever has
+        -- heard that waits for no other recipient.
         CREATE FUNCTION waits_for_older(d notification_deliveries, moment timestamptz) RETURNS boolean LANGUAGE plpgsql STABLE
         SET search_path FROM CURRENT AS $$
         BEGIN
           RETURN d.event = 'RECOVERY' AND EXISTS (SELECT FROM notification_deliveries AS o WHERE o.channel_id = d.channel_id AND o.status = 'PENDING'
             AND o.job_config_id = d.job_config_id AND (raised_at(o), o.id) < (raised_at(d), d.id)
-            AND (o.next_attempt_at > moment OR o.reached <> d.reached));
+            AND o.reached <@ d.reached AND (o.next_attempt_at > moment OR o.reached <> d.reached));
+        END $$;
+
+        -- Whether a newer message through the same channel says the opposite and is told already, or being told: a recovery while its job has
+        -- failed again, and a failure some of whose recipients know that it is over. It would be the last that they hear, and is not sent.
+        CREATE FUNCTION is_overtaken(d notification_deliveries) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+        BEGIN
+          RETURN CASE
+            WHEN d.event = 'RECOVERY' THEN EXISTS (SELECT FROM job_failures AS f JOIN notification_deliveries AS o ON o.execution_id = f.execution_id
+                AND o.channel_id = d.channel_id AND o.event = 'FAILURE'
+              WHERE f.job_config_id = d.job_config_id AND (raised_at(o), o.id) > (raised_at(d), d.id) AND (o.status <> 'PENDING' OR o.claim <> 0))
+            WHEN d.event = 'FAILURE' AND d.reached <> '{}' THEN EXISTS (SELECT FROM notification_deliveries AS o
+              WHERE o.channel_id = d.channel_id AND o.id > d.id AND o.job_config_id = d.job_config_id AND o.event = 'RECOVERY'
+                AND raised_at(o) > raised_at(d) AND (o.status = 'SENT' OR NOT o.reached <@ d.reached))
+            ELSE false END;
+        END $$;
+
+        -- Whether a delivery that is due may go: no message of a job goes beside its recovery, so that the newest comes last.
+        CREATE FUNCTION may_go(d notification_deliveries, moment timestamptz) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+        BEGIN
+          RETURN NOT EXISTS (SELECT FROM notification_deliveries AS r WHERE r.channel_id = d.channel_id AND r.job_config_id = d.job_config_id
+              AND r.event = 'RECOVERY' AND r.status = 'PENDING' AND r.claim <> 0 AND r.next_attempt_at > clock_timestamp())
+            AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, moment)) AND (d.event <> 'RECOVERY' AND d.reached = '{}' OR NOT is_overtaken(d));
         END $$;
 
         -- Takes the next message of a channel: one due delivery, or for a channel that folds all that wait, once the first of them waited 10 s
@@ -41,7 +64,7 @@ extension Migration {
           END IF;
           free_at := greatest(free_at, l.paused_until);
           SELECT * INTO first FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
-            AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, '-infinity'))
+            AND may_go(d, '-infinity')
           ORDER BY d.next_attempt_at, d.id LIMIT 1;
           IF NOT FOUND THEN
             RETURN;
@@ -65,7 +88,7 @@ extension Migration {
             SELECT d.id FROM notification_deliveries AS d WHERE d.channel_id = channel AND d.status = 'PENDING' AND d.next_attempt_at <= moment
               AND d.reached = first.reached
               -- A folded message tells the older one, too.
-              AND (d.event <> 'RECOVERY' OR NOT waits_for_older(d, CASE WHEN taken = 1 THEN '-infinity' ELSE moment END)) ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
+              AND may_go(d, CASE WHEN taken = 1 THEN '-infinity' ELSE moment END) ORDER BY d.next_attempt_at, d.id LIMIT taken FOR UPDATE SKIP LOCKED
           )
           UPDATE notification_deliveries AS n SET attempts = least(n.attempts, 2147483646) + 1, claim = t.claim, next_attempt_at = moment + hold
           FROM c, t WHERE n.id = c.id RETURNING n.id, n.claim, n.attempts, n.failures, NULL::interval;
@@ -74,7 +97,8 @@ extension Migration {
           END IF;
         END $$;
 
-        -- Deliveries that nobody is to try any more: of channels that are off or gone, and those tried for 24 h.
+        -- Deliveries that nobody is to try any more: of channels that are off or gone, and those tried for 24 h, which it counts; and those
+        -- that a newer message has overtaken.
         CREATE FUNCTION give_up_deliveries() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
         DECLARE given_up bigint;
         BEGIN
@@ -93,6 +117,10 @@ extension Migration {
           )
           UPDATE notification_deliveries AS n SET status = 'FAILED', last_error = lost.reason FROM lost WHERE n.id = lost.id;
           GET DIAGNOSTICS given_up = ROW_COUNT;
+          UPDATE notification_deliveries AS n SET status = 'FAILED', last_error = 'overtaken by a newer message about its job' || coalesce(': ' || o.last_error, '')
+          FROM (SELECT d.id, d.last_error FROM notification_deliveries AS d WHERE d.status = 'PENDING' AND d.next_attempt_at <= clock_timestamp()
+            AND (d.event = 'RECOVERY' OR d.reached <> '{}') AND is_overtaken(d) ORDER BY d.id LIMIT 10000 FOR UPDATE SKIP LOCKED) AS o
+          WHERE n.id = o.id;
           RETURN given_up;
         END $$;
 
@@ -115,6 +143,6 @@ extension Migration {
 
     static let m11SendingDown = #"""
         CREATE OR REPLACE FUNCTION clock_set_back(back interval) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
-        DROP FUNCTION give_up_deliveries, claim_deliveries, waits_for_older, raised_at;
+        DROP FUNCTION give_up_deliveries, claim_deliveries, may_go, is_overtaken, waits_for_older, raised_at;
         """#
 }

@@ -166,13 +166,16 @@ package struct FailedPart: Sendable, Hashable {
     package let name: String?
     /// Why.
     package let reason: FailureReason
+    /// How many parts failed with the reason's code, those that are not listed included; nil: not known.
+    package let codeCount: Int?
 
     /// Takes the facts.
-    package init(storeID: Int?, registration: String?, name: String?, reason: FailureReason) {
+    package init(storeID: Int?, registration: String?, name: String?, reason: FailureReason, codeCount: Int? = nil) {
         self.storeID = storeID
         self.registration = registration
         self.name = name
         self.reason = reason
+        self.codeCount = codeCount
     }
 }
 

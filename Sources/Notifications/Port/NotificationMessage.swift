@@ -69,15 +69,12 @@ package struct FoldedDeliveries: Sendable {
 
     /// All of them.
     package let count: Int
-    /// By job and event, the weightiest event first (failures, then what is late), then the most frequent; at most `mostGroups`.
+    /// By job and event, the weightiest event first (failures, then what is late), then the most frequent.
     package let groups: [Group]
     /// From the first to the last of them.
     package let span: Duration
-    /// The newest of the weightiest event, told in full.
+    /// The newest of the weightiest event that is not over, told in full.
     package let newest: Delivery
-
-    /// How many groups are listed.
-    package static let mostGroups = 12
 
     /// Takes all.
     package init(count: Int, groups: [Group], span: Duration, newest: Delivery) {

@@ -8,7 +8,7 @@ extension MessageWriter {
     func failure(_ facts: ExecutionFacts) -> String {
         let scope = facts.failedParts.isEmpty ? "" : scope(facts)
         if facts.status == "CANCELLED" {
-            return language.of("falhou\(scope) e depois foi cancelado", "failed\(scope), and was cancelled then")
+            return language.of("falhou\(scope) e depois foi cancelado", "failed\(scope) and was then cancelled")
         }
         return facts.isSoFar
             ? language.of("já falhou\(scope); ainda em andamento", "failed\(scope) so far; still running")
@@ -24,7 +24,10 @@ extension MessageWriter {
         if total > count {
             return language.of(" em \(language.grouped(count)) de ", " for \(language.grouped(count)) of ") + parts(total, facts)
         }
-        return language.of(" em todas as ", " for all ") + parts(count, facts)
+        let (_, nouns) = nouns(facts)
+        return count == 2
+            ? language.of(" em ambas as \(nouns.0)", " for both \(nouns.1)")
+            : language.of(" em todas as ", " for all ") + parts(count, facts)
     }
 
     /// What customers see in the shops because of it, where that is known.
@@ -59,26 +62,40 @@ extension MessageWriter {
             guard let error = facts.error else { return [] }
             return [[.init("\(language.of("Motivo", "Reason")): \(failures.of(error))")]]
         }
-        var reasons: [(words: String, names: [String])] = []
+        // A stable sort: reasons of the same weight stay in the order of their stores.
+        let ordered = reasons(facts).enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+        var (lines, shown, counted): ([MessageText.Line], Int, Int) = ([], 0, 0)
+        for reason in ordered where shown < Self.mostPartsShown {
+            lines.append(line(reason.words, Array(reason.names.prefix(Self.mostPartsShown - shown)), of: reason.count))
+            shown += reason.names.count
+            counted += reason.count
+        }
+        let more = facts.failedCount - counted
+        if more > 0 {
+            let (one, many) = nouns(facts)
+            let words = language.count(more, (one.0, "more \(one.1)"), (many.0, "more \(many.1)"))
+            lines.append([.init(language.of("• e mais \(words)", "• and \(words)"))])
+        }
+        return lines
+    }
+
+    /// The listed stores by reason, in their order. Those that are not listed count with the reason of their code, where it has but one.
+    private func reasons(_ facts: ExecutionFacts) -> [(words: String, names: [String], count: Int)] {
+        var reasons: [(words: String, names: [String], count: Int)] = []
+        var places: [String: Set<Int>] = [:]
         for part in facts.failedParts {
             let words = failures.of(part.reason)
-            if let place = reasons.firstIndex(where: { $0.words == words }) {
-                reasons[place].names.append(label(part))
-            } else {
-                reasons.append((words, [label(part)]))
-            }
+            let place = reasons.firstIndex { $0.words == words } ?? reasons.endIndex
+            if place == reasons.endIndex { reasons.append((words, [], 0)) }
+            reasons[place].names.append(label(part))
+            reasons[place].count += 1
+            places[part.reason.code, default: []].insert(place)
         }
-        // A stable sort: reasons of the same weight stay in the order of their stores.
-        let ordered = reasons.enumerated().sorted { ($1.element.names.count, $0.offset) < ($0.element.names.count, $1.offset) }.map(
-            \.element)
-        var (lines, shown): ([MessageText.Line], Int) = ([], 0)
-        for reason in ordered where shown < Self.mostPartsShown {
-            lines.append(line(reason.words, Array(reason.names.prefix(Self.mostPartsShown - shown)), of: reason.names.count))
-            shown += reason.names.count
+        for (code, alike) in Dictionary(grouping: facts.failedParts, by: \.reason.code) {
+            guard let place = places[code]?.first, places[code]?.count == 1 else { continue }
+            reasons[place].count += max(0, (alike[0].codeCount ?? 0) - alike.count)
         }
-        let more = facts.failedCount - shown
-        if more > 0 { lines.append([.init(language.of("• e mais \(parts(more, facts))", "• and \(parts(more, facts)) more"))]) }
-        return lines
+        return reasons
     }
 
     /// Few stores and why; where they are many, why and which.
@@ -100,13 +117,17 @@ extension MessageWriter {
 
     /// The name, which is unique among stores; else how the target knows it.
     private func label(_ part: FailedPart) -> String {
-        part.name ?? part.registration ?? part.storeID.map { language.of("loja \($0)", "store \($0)") } ?? ""
+        shortened(part.name ?? part.registration ?? part.storeID.map { language.of("loja \($0)", "store \($0)") } ?? "")
     }
 
     private func stores(_ count: Int) -> String { language.count(count, ("loja", "store"), ("lojas", "stores")) }
 
     private func parts(_ count: Int, _ facts: ExecutionFacts) -> String {
+        language.count(count, nouns(facts).one, nouns(facts).many)
+    }
+
+    private func nouns(_ facts: ExecutionFacts) -> (one: (String, String), many: (String, String)) {
         facts.failedParts.contains { $0.storeID != nil }
-            ? stores(count) : language.count(count, ("parte", "part"), ("partes", "parts"))
+            ? (("loja", "store"), ("lojas", "stores")) : (("parte", "part"), ("partes", "parts"))
     }
 }

@@ -109,9 +109,10 @@ extension MessageWriter {
             "Telegram: the bot token is not accepted": "o Telegram não aceita o token do bot",
             "Telegram: the bot may not write to this chat": "o bot não pode mais escrever neste chat",
             "the receiver answered 410 Gone": "o destino respondeu 410: não quer mais webhooks",
+            "the mail server does not accept the login": "o servidor de e-mail não aceita o usuário ou a senha",
         ]
         guard let (start, words) = known.first(where: { reason.hasPrefix($0.key) }) else { return reason }
-        let said = reason.dropFirst(start.count).prefixMatch(of: #/ \((.+)\)$/#)?.output.1
+        let said = reason.dropFirst(start.count).wholeMatch(of: #/ \((.+)\)|: .* with (\d{3}.*)/#).flatMap { $0.output.1 ?? $0.output.2 }
         return said.map { "\(words) (\($0))" } ?? words
     }
 
@@ -119,18 +120,39 @@ extension MessageWriter {
         verdict.isEmpty ? [.init("\(sign) "), .init(name, .strong)] : [.init("\(sign) "), .init(name, .strong), .init(" \(verdict)")]
     }
 
+    /// How often the weightiest event came and to whom: `3 falhas: sync, compare e mais 1 (61 avisos em 2 min)`.
+    func summary(of folded: FoldedDeliveries) -> String {
+        let groups = folded.groups.filter { $0.event == folded.groups[0].event }
+        let count = groups.reduce(0) { $0 + $1.count }
+        let named = groups.prefix(2).map { shortened(name(of: $0)) }.joined(separator: ", ")
+        let more = groups.count - 2
+        let others = more > 0 ? language.of(" e mais \(language.grouped(more))", " and \(language.grouped(more)) more") : ""
+        let all = count < folded.count ? language.count(folded.count, ("aviso", "notification"), ("avisos", "notifications")) + " " : ""
+        let span = "\(language.of("em", "in")) \(MessageLanguage.duration(folded.span))"
+        return groups.isEmpty ? all + span : "\(counted(count, groups[0].event)): \(named)\(others) (\(all)\(span))"
+    }
+
     func name(of group: FoldedDeliveries.Group) -> String {
         group.jobName ?? language.of("canal desligado", "channel switched off")
     }
 
-    func noun(_ event: NotificationEvent) -> String {
+    func noun(_ event: NotificationEvent) -> String { language.of(Self.nouns(event).one.0, Self.nouns(event).one.1) }
+
+    private func counted(_ count: Int, _ event: NotificationEvent) -> String {
+        language.count(count, Self.nouns(event).one, Self.nouns(event).many)
+    }
+
+    private static func nouns(_ event: NotificationEvent) -> (one: (String, String), many: (String, String)) {
         switch event {
-        case .start: language.of("início", "start")
-        case .success: language.of("sucesso", "success")
-        case .failure: language.of("falha", "failure")
-        case .warning: language.of("alerta", "warning")
-        case .recovery: language.of("recuperação", "recovery")
-        case .late: language.of("atraso", "late")
+        case .start: (("início", "start"), ("inícios", "starts"))
+        case .success: (("sucesso", "success"), ("sucessos", "successes"))
+        case .failure: (("falha", "failure"), ("falhas", "failures"))
+        case .warning: (("alerta", "warning"), ("alertas", "warnings"))
+        case .recovery: (("recuperação", "recovery"), ("recuperações", "recoveries"))
+        case .late: (("atraso", "late"), ("atrasos", "late"))
         }
     }
+
+    /// A name in a list, which is not to fill the message.
+    func shortened(_ name: String) -> String { name.count > 60 ? name.prefix(59) + "…" : name }
 }

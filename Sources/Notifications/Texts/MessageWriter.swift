@@ -1,5 +1,8 @@
 /// Writes what a delivery tells, short, for a phone: job, what failed and why, counts, duration, and the command to look further.
 package struct MessageWriter: Sendable {
+    /// Groups of a folded message that are listed; the others are counted.
+    static let mostGroupsShown = 12
+
     let language: MessageLanguage
     let failures: FailureWords
 
@@ -29,13 +32,12 @@ package struct MessageWriter: Sendable {
 
     /// Several deliveries in one.
     package func write(_ folded: FoldedDeliveries) -> Written {
-        let count = language.count(folded.count, ("aviso", "notification"), ("avisos", "notifications"))
-        let subject = "\(count) \(language.of("em", "in")) \(MessageLanguage.duration(folded.span))"
+        let subject = summary(of: folded)
         var lines: [MessageText.Line] = [headline("🔔", subject, "")]
-        for group in folded.groups {
+        for group in folded.groups.prefix(Self.mostGroupsShown) {
             lines.append([.init("• \(language.grouped(group.count)) × \(noun(group.event)): "), .init(name(of: group), .strong)])
         }
-        let listed = folded.groups.reduce(0) { $0 + $1.count }
+        let listed = folded.groups.prefix(Self.mostGroupsShown).reduce(0) { $0 + $1.count }
         if listed < folded.count {
             lines.append([
                 .init(

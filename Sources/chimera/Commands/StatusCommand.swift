@@ -63,9 +63,10 @@ enum StatusCommand {
 
     private static func silence(of channel: JSONValue) -> String {
         let (name, problem) = (Cell.text(channel["name"]), Cell.text(channel["problem"]))
+        let failing = problem.hasPrefix("refused for good: ") ? "does not reach everybody" : "does not deliver"
         let (state, mend) =
             channel["active"]?.boolValue == true
-            ? ("does not deliver", "test \(shellWord(name))") : ("is switched off", "edit \(shellWord(name)) --active yes")
+            ? (failing, "test \(shellWord(name))") : ("is switched off", "edit \(shellWord(name)) --active yes")
         return printableLine("\(shown(name)) \(state): \(problem): chimera channel \(mend)")
     }
 
