@@ -97,8 +97,8 @@ enum ExecutionCommands {
         words: ["execution", "show"], summary: "Shows one execution with its attempts and what failed", operands: [id],
         options: [Option(name: "--csv", help: "exports the differences that a comparison found, all of them, as CSV"), .json],
         notes: """
-            Of a comparison, its differences too, the worst first: products that the club does not show, products that it shows and nobody
-            offers, wrong club prices, wrong times, wrong regular prices, wrong limits.
+            Of a comparison, its differences too, counted by store and then the worst first: products that the club does not show, products
+            that it shows and nobody offers, wrong club prices, wrong times, wrong regular prices, wrong limits.
             """
     ) { invocation in
         let id = try id(of: invocation)
@@ -129,11 +129,11 @@ enum ExecutionCommands {
             }
             try await differences.write(in: members)
         } else {
-            let found = try await differences?.table() ?? ""
+            let found = try await differences?.page()
             StandardOutput.write(
                 ExecutionPage(
-                    row: row, attempts: attempts, children: counts, differences: found,
-                    next: [steps].compactMap(\.self)
+                    row: row, attempts: attempts, children: counts, differences: found?.text ?? "",
+                    next: [steps, found?.next].compactMap(\.self)
                 ).text)
         }
         return .ok
