@@ -90,6 +90,37 @@ import Testing
         }
     }
 
+    @Test("they are counted by store, and published anew by a sync of these stores where there is one sync alone")
+    func summary() async throws {
+        try await withComparison { database, parent, children in
+            try await add(Self.first, to: children[0], store: 1, database)
+            try await add(Self.second, to: children[1], store: 2, database)
+            func next(_ id: String) async throws -> [String] {
+                try await database.done("execution", "show", id).lines.filter { $0.hasPrefix("next") }
+            }
+            #expect(try await next(parent) == [])
+            try await database.done("job", "add", "it's sync", "--type", "SYNC_PRODUCTS")
+            let lines = try await database.done("execution", "show", parent).lines.map { $0.split(separator: " ").joined(separator: " ") }
+            let head = try #require(lines.firstIndex(of: "NAME REGISTRATION COUNT DIFFERENCES"))
+            #expect(
+                lines[(head + 1)...].prefix(3) == [
+                    #"Loja "Um", Centro 00000000000101 5 1 FINAL_PRICE, 1 WINDOW, 2 PRICE, 1 LIMIT"#,
+                    "=2+2 00000000000202 3 1 MISSING_IN_TARGET, 1 EXTRA_IN_TARGET, 1 FINAL_PRICE", "",
+                ])
+            let command = #"chimera job run 'it'\''s sync'"#
+            #expect(try await next(parent).first?.hasSuffix(command + #" --params '{"store_ids":[1,2]}'"#) == true)
+            #expect(try await next(children[1]).first?.hasSuffix(command + #" --params '{"store_ids":[2]}'"#) == true)
+            _ = try await database.pool.query(
+                """
+                INSERT INTO comparison_differences (execution_id, store_id, code, kind, expected, actual)
+                SELECT \(parent)::uuid, store, 1, 'PRICE', '1', '2' FROM generate_series(3, 21) AS store
+                """)
+            #expect(try await next(parent).first?.hasSuffix("  " + command) == true, "too many to be named")
+            try await database.done("job", "add", "other", "--type", "SYNC_PRODUCTS")
+            #expect(try await next(parent) == [], "nobody knows by which of the two")
+        }
+    }
+
     @Test("CSV as RFC 4180 has it: lines end in CRLF, what needs quotes has them")
     func csv() async throws {
         try await withComparison { database, parent, children in

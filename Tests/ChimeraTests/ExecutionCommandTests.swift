@@ -97,6 +97,20 @@ import Testing
         }
     }
 
+    @Test("following ends when the reader has left, though the job is silent")
+    func closedReader() async throws {
+        try await withWorker { database in
+            let id = try await database.done("job", "run", "endless").text
+            // The job says one line and sleeps.
+            let pipe = try RunningProgram(
+                "/bin/bash", ["-c", "\"$0\" execution logs \"$1\" --follow | head -1", builtProgram("chimera"), id],
+                environment: ["DATABASE_URL": database.url])
+            #expect(try await pipe.waitForExit(within: .seconds(30)) == .exited(0))
+            #expect(pipe.output.count == 1 && pipe.errors.isEmpty, "\(pipe.errors)")
+            try await database.done("execution", "cancel", id)
+        }
+    }
+
     @Test("a wait outlives a restart of the database")
     func restart() async throws {
         let server = try await RestartableServer.start()

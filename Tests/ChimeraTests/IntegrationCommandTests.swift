@@ -135,6 +135,35 @@ import Testing
         }
     }
 
+    @Test("one that active jobs use is removed by force alone, whichever way they use it; one line of SQL brings it back")
+    func removal() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            for (name, type) in [("RP", "RP"), ("RP South", "RP"), ("club", "CRESCEVENDAS"), ("bot", "TELEGRAM")] {
+                try await database.done("integration", "add", name, "--type", type)
+            }
+            try await database.done("job", "add", "sync", "--type", "SYNC_PRODUCTS", "--config", #"{"source": "RP"}"#)
+            try await database.done("job", "add", "compare", "--type", "COMPARE_DATA", "--config", #"{"source": "RP", "target": "club"}"#)
+            try await database.done("job", "add", "own", "--type", "NOOP", "--integration", "bot")
+            try await database.refused(65, #"in use: without it "compare", "sync" would fail"#, "integration", "remove", "RP")
+            // The sync takes the only one.
+            try await database.refused(65, #"in use: without it "compare", "sync" would fail"#, "integration", "remove", "club")
+            try await database.refused(65, #"in use: without it "own" would fail"#, "integration", "remove", "bot")
+            try await database.done("store", "add", "001", "--name", "Loja 1", "--config", #"{"source": "RP South"}"#)
+            try await database.refused(65, "in use", "integration", "remove", "RP South")
+            try await database.done("store", "edit", "001", "--active", "no")
+            try await database.done("integration", "remove", "RP South")
+            for job in ["sync", "compare", "own"] { try await database.done("job", "edit", job, "--active", "no") }
+            try await database.done("integration", "remove", "bot")
+            try await database.done("job", "edit", "sync", "--active", "yes")
+            try await database.refused(65, #"without it "sync" would fail"#, "integration", "remove", "club")
+            try await database.done("integration", "remove", "club", "--force")
+            // As deploy/README.md has it.
+            _ = try await database.pool.query(
+                "UPDATE integrations SET deleted_at = NULL WHERE id = (SELECT max(id) FROM integrations WHERE name = 'club')")
+            #expect(try await database.done("integration", "show", "club", "--json").json["active"] == true)
+        }
+    }
+
     /// What the sandbox says about itself.
     private func withSandbox(_ faults: [String] = [], _ body: (TestDatabase, JSONValue) async throws -> Void) async throws {
         let sandbox = try RunningProgram("chimera-sandbox", ["--stores", "2", "--products", "250"] + faults.flatMap { ["--fault", $0] })

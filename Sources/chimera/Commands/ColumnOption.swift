@@ -1,4 +1,5 @@
 import Cron
+import Glibc
 import Postgres
 import Runtime
 import Secrets
@@ -148,13 +149,18 @@ extension ColumnOption {
         }
     }
 
-    /// SQL sees less of a bad pattern than the scheduler does.
+    /// SQL sees less of a bad pattern than the scheduler does. One that never comes does so in every zone.
     private func checkPattern(_ text: String) throws {
         do {
-            _ = try CronPattern(text)
+            let schedule = CronSchedule(pattern: try CronPattern(text), zone: .utc)
+            guard schedule.next(after: Int64(time(nil))) == nil else { return }
         } catch {
             throw OperatorError(exitCode: .badData, message: "\(error)")
         }
+        throw OperatorError(
+            exitCode: .badData,
+            message:
+                "cron_pattern: \(shown(text)) never comes: no date matches it; change its days or months, or look at `chimera cron next`")
     }
 }
 

@@ -20,6 +20,9 @@ enum DifferenceStatements {
         }
     }
 
+    /// The worst first.
+    static let kinds = ["MISSING_IN_TARGET", "EXTRA_IN_TARGET", "FINAL_PRICE", "WINDOW", "PRICE", "LIMIT"]
+
     /// The differences of an execution and its children, the worst first: products that the club does not show, products that it shows and
     /// nobody offers, wrong club prices, wrong times, wrong regular prices, wrong limits; among prices those that lie furthest apart. At most
     /// `limit` behind a place.
@@ -28,7 +31,7 @@ enum DifferenceStatements {
             SELECT w.id, w.rank, w.gap::text AS gap, w.store_id, s.registration, s.name AS store, w.code, p.name AS product, w.kind, w.expected,
               w.actual
             FROM (SELECT d.*,
-                array_position(ARRAY['MISSING_IN_TARGET', 'EXTRA_IN_TARGET', 'FINAL_PRICE', 'WINDOW', 'PRICE', 'LIMIT'], d.kind) AS rank,
+                array_position(\(kinds)::text[], d.kind) AS rank,
                 CASE WHEN d.kind IN ('FINAL_PRICE', 'PRICE') AND d.expected ~ '^[0-9]+([.][0-9]+)?$' AND d.actual ~ '^[0-9]+([.][0-9]+)?$'
                   THEN -abs(d.expected::numeric - d.actual::numeric) ELSE 0 END AS gap
               FROM comparison_differences AS d WHERE d.execution_id = ANY (
@@ -44,9 +47,21 @@ enum DifferenceStatements {
         return select + " ORDER BY w.rank, w.gap, w.store_id, w.code, w.id LIMIT \(limit)"
     }
 
-    static func count(of id: String) -> SQL {
-        "SELECT count(*) AS count FROM comparison_differences WHERE execution_id = ANY (" + family(id) + ")"
+    /// The stores with differences, those with the most first, each with how many there are of each kind.
+    static func stores(of id: String) -> SQL {
+        """
+        SELECT d.store_id, s.registration, s.name AS store, sum(d.count)::bigint AS count, jsonb_object_agg(d.kind, d.count) AS kinds
+        FROM (SELECT store_id, kind, count(*) AS count FROM comparison_differences WHERE execution_id = ANY (
+        """ + family(id) + """
+            ) GROUP BY store_id, kind) AS d LEFT JOIN stores AS s ON s.id = d.store_id
+            GROUP BY d.store_id, s.registration, s.name ORDER BY count DESC, d.store_id
+            """
     }
+
+    /// The active sync job, where there is exactly one.
+    static let onlySync: SQL = """
+        SELECT min(name) AS name FROM job_configurations WHERE job_type = 'SYNC_PRODUCTS' AND active AND deleted_at IS NULL HAVING count(*) = 1
+        """
 
     private static func family(_ id: String) -> SQL {
         """

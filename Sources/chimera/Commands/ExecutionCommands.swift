@@ -97,8 +97,8 @@ enum ExecutionCommands {
         words: ["execution", "show"], summary: "Shows one execution with its attempts and what failed", operands: [id],
         options: [Option(name: "--csv", help: "exports the differences that a comparison found, all of them, as CSV"), .json],
         notes: """
-            Of a comparison, its differences too, the worst first: products that the club does not show, products that it shows and nobody
-            offers, wrong club prices, wrong times, wrong regular prices, wrong limits.
+            Of a comparison, its differences too, counted by store and then the worst first: products that the club does not show, products
+            that it shows and nobody offers, wrong club prices, wrong times, wrong regular prices, wrong limits.
             """
     ) { invocation in
         let id = try id(of: invocation)
@@ -106,11 +106,11 @@ enum ExecutionCommands {
             throw invocation.command.misuse("--csv and --json exclude each other")
         }
         let database = try await OperatorDatabase(invocation)
-        let (row, attempts, children) = try await database.transaction { transaction in
+        let (row, attempts, children, steps) = try await database.transaction { transaction in
             guard let row = try await transaction.row(ExecutionStatements.one(id)) else { throw unknown(id) }
             return (
                 row, try await transaction.rows(ExecutionStatements.attempts(of: id)),
-                try await transaction.rows(ExecutionStatements.children(of: id))
+                try await transaction.rows(ExecutionStatements.children(of: id)), try await retrying(row, in: transaction)
             )
         }
         let counts = Dictionary(uniqueKeysWithValues: children.map { (Cell.text($0["status"]), $0["count"] ?? .null) })
@@ -129,10 +129,21 @@ enum ExecutionCommands {
             }
             try await differences.write(in: members)
         } else {
-            let table = try await differences?.table() ?? ""
-            StandardOutput.write(ExecutionPage(row: row, attempts: attempts, children: counts, differences: table).text)
+            let found = try await differences?.page()
+            StandardOutput.write(
+                ExecutionPage(
+                    row: row, attempts: attempts, children: counts, differences: found?.text ?? "",
+                    next: [steps, found?.next].compactMap(\.self)
+                ).text)
         }
         return .ok
+    }
+
+    /// The commands that try again what did not succeed; nil where nothing did.
+    private static func retrying(_ row: JSONValue, in transaction: PostgresTransaction) async throws -> String? {
+        guard ["FAILED", "CANCELLED"].contains(row["status"]?.stringValue), let id = row["id"]?.stringValue else { return nil }
+        let ids = try await transaction.query(ExecutionStatements.failedFamily(of: id)).compactMap { $0["id"] }
+        return Mend.command(RetryAdvice(try await transaction.failures(of: ids)).steps(after: id))
     }
 
     // MARK: cancel, retry, wait

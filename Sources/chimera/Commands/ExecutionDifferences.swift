@@ -16,22 +16,40 @@ struct ExecutionDifferences {
         Table.Column("ACTUAL", "actual"),
     ]
 
+    private static let storeColumns = [
+        Table.Column("NAME", "store"), Table.Column("REGISTRATION") { Cell.text($0["registration"] ?? $0["store_id"]) },
+        Table.Column("COUNT", "count", isNumber: true),
+        Table.Column("DIFFERENCES") { row in
+            DifferenceStatements.kinds.compactMap { kind in row["kinds"]?[kind].map { "\($0.text) \(kind)" } }.joined(separator: ", ")
+        },
+    ]
+    /// So many stores are named in a command; where more differ, it is for all.
+    private static let namedStores = 20
+
     let id: String
     let database: OperatorDatabase
 
     /// Whether an execution, as `ExecutionStatements.one` gives it, is one of a comparison.
     static func belong(to row: JSONValue) -> Bool { row["job_type"]?.stringValue == "COMPARE_DATA" }
 
-    /// The worst of them under headings, and how many more there are; nothing when there are none.
-    func table() async throws -> String {
+    /// What a person reads: the stores with the most of them, the worst of them, how many more there are, and the command that publishes
+    /// these stores anew; nil when there are none.
+    func page() async throws -> (text: String, next: String?)? {
         let rows = try await page(behind: nil, limit: Self.shownCount)
-        guard !rows.isEmpty else { return "" }
-        var text = Table(Self.tableColumns, rows: rows.map(Self.object)).text
-        if rows.count == Self.shownCount {
-            let count = try await database.rows(DifferenceStatements.count(of: id)).first?["count"]?.intValue ?? 0
-            if count > rows.count { text += "\n\nand \(count - rows.count) more: chimera execution show \(id) --csv" }
+        guard !rows.isEmpty else { return nil }
+        let (stores, job) = try await database.transaction { transaction in
+            (
+                try await transaction.rows(DifferenceStatements.stores(of: id)),
+                try await transaction.query(DifferenceStatements.onlySync).first?["name"]
+            )
         }
-        return text
+        var text = Table(Self.storeColumns, rows: Array(stores.prefix(Self.shownCount))).text
+        if stores.count > Self.shownCount { text += "\n\nand \(stores.count - Self.shownCount) more stores" }
+        text += "\n\n" + Table(Self.tableColumns, rows: rows.map(Self.object)).text
+        let count = stores.reduce(0) { $0 + ($1["count"]?.intValue ?? 0) }
+        if count > rows.count { text += "\n\nand \(count - rows.count) more: chimera execution show \(id) --csv" }
+        let ids = stores.count > Self.namedStores ? nil : stores.map { Cell.text($0["store_id"]) }.joined(separator: ",")
+        return (text, job.map { Mend.run(of: $0, params: ids.map { #"{"store_ids":[\#($0)]}"# }) })
     }
 
     /// Prints all of them as CSV (RFC 4180), the worst first.

@@ -29,6 +29,8 @@ enum ExecutionLogs {
                 StandardOutput.progress("")
                 StandardOutput.write(invocation.wantsJSON ? row.text : line(row))
             }
+            // A silent job writes nothing that would tell.
+            StandardOutput.leaveIfClosed()
         }
         return .ok
     }

@@ -23,6 +23,8 @@ struct ExecutionPage {
     let children: [String: JSONValue]
     /// What a comparison found, as a table; empty when it found nothing or is none.
     let differences: String
+    /// What to do next, a command a line.
+    let next: [String]
 
     var text: String {
         var fields = Self.fields.map { ($0, Self.text($0, of: row)) }
@@ -33,8 +35,8 @@ struct ExecutionPage {
         let error = row["error_details"] ?? .null
         if !error.isNull {
             fields.append(("error", "\(Cell.text(error["code"])): \(Cell.text(error["message"]))"))
-            fields.append(("next", Self.advice(row)))
         }
+        fields += next.map { ("next", $0) }
         var parts = [FieldList(fields).text]
         if !attempts.isEmpty { parts.append(Table(Self.attemptColumns, rows: attempts).text) }
         if let stores = error["stores"]?.arrayValue, !stores.isEmpty {
@@ -53,13 +55,5 @@ struct ExecutionPage {
         if field == "rescues", value?.intValue == 0 { return "" }
         if field == "params", value?.objectValue?.isEmpty == true { return "" }
         return Cell.text(value)
-    }
-
-    private static func advice(_ row: JSONValue) -> String {
-        switch Cell.text(row["status"]) {
-        case "FAILED", "CANCELLED":
-            RetryAdvice.command(after: row["id"], code: row["error_details"]?["code"], job: row["job"], store: row["store_id"])
-        default: ""
-        }
     }
 }

@@ -62,6 +62,29 @@ enum ExecutionStatements {
         "SELECT id FROM job_configurations WHERE name = \(text) OR id::text = \(text)"
     }
 
+    /// An ended execution and its children that did not succeed.
+    static func failedFamily(of id: String) -> SQL {
+        "SELECT id FROM job_finished WHERE id = \(id)::uuid UNION ALL SELECT id FROM job_finished WHERE parent_id = \(id)::uuid AND status <> 'SUCCESS'"
+    }
+
+    /// What decides how executions that did not succeed are tried again: the parent, where it did not succeed either, and the integration
+    /// whose settings are at fault, which the sentence names (`Integration RP, login: …`). Each is looked for in the one day of its id.
+    static func failures(of ids: [String]) -> SQL {
+        """
+        SELECT f.id, p.id AS parent_id, i.name AS integration, i.active AS is_active
+        FROM unnest(\(ids)::uuid[]) AS w(id)
+        CROSS JOIN LATERAL (SELECT x.parent_id, x.id, x.error_details ->> 'code' AS code, x.error_details ->> 'message' AS message
+          FROM job_finished AS x WHERE x.id = w.id OFFSET 0) AS f
+        LEFT JOIN LATERAL (SELECT x.id FROM job_finished AS x WHERE x.id = f.parent_id AND x.status <> 'SUCCESS' OFFSET 0) AS p ON true
+        LEFT JOIN LATERAL (
+          SELECT i.name, i.active FROM integrations AS i
+          WHERE f.code ~ '^(LOGIN_REFUSED|LOGIN_WITHOUT_TOKEN|TOKEN_REFUSED|CONFIGURATION|INTEGRATION|REDIRECTED|HTTP_40[134])$' AND i.deleted_at IS NULL
+            AND substr(f.message, 2, 11 + length(i.name)) = 'ntegration ' || i.name AND substr(f.message, 13 + length(i.name), 1) IN (',', ':', ' ')
+          ORDER BY length(i.name) DESC LIMIT 1
+        ) AS i ON true
+        """
+    }
+
     static func cancel(_ id: String) -> SQL {
         "SELECT cancel_execution(\(id)::uuid) AS is_cancelled"
     }

@@ -21,5 +21,6 @@ extension Noun {
             Table.Column("ACTIVE", "active"), Table.Column("BASE URL", "base_url"),
         ],
         fields: ["id", "name", "type", "base_url", "active", "config", "keys", "created_at", "updated_at"],
-        notes: "Secrets in --config may not stand among the arguments: use @FILE or -.")
+        notes: "Secrets in --config may not stand among the arguments: use @FILE or -.",
+        users: IntegrationStatements.users)
 }

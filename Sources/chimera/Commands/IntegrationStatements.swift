@@ -9,6 +9,21 @@ enum IntegrationStatements {
         FROM integrations AS i WHERE i.deleted_at IS NULL ORDER BY i.name
         """
 
+    /// Active jobs that fail without an integration: those that name it, or have stores that do, and those that take the only active one of
+    /// its type.
+    static func users(of id: Int) -> SQL {
+        """
+        SELECT j.name FROM integrations AS i JOIN job_configurations AS j ON j.active AND j.deleted_at IS NULL
+        CROSS JOIN LATERAL (SELECT j.config ->> CASE i.type WHEN 'RP' THEN 'source' WHEN 'CRESCEVENDAS' THEN 'target' END AS named) AS n
+        WHERE i.id = \(id) AND (j.integration_id = i.id OR j.job_type IN ('SYNC_PRODUCTS', 'COMPARE_DATA') AND (
+          n.named = i.name
+          OR i.type = 'RP' AND EXISTS (SELECT FROM stores AS s WHERE s.active AND s.deleted_at IS NULL AND s.config ->> 'source' = i.name)
+          OR i.type IN ('RP', 'CRESCEVENDAS') AND n.named IS NULL AND i.active AND NOT EXISTS (
+            SELECT FROM integrations AS o WHERE o.type = i.type AND o.active AND o.deleted_at IS NULL AND o.id <> i.id)))
+        ORDER BY j.name LIMIT 20
+        """
+    }
+
     /// A store to ask the partner about, the one named or the first active one, what the ERP calls it (PARTNERS §5), and its day.
     static func sampleStore(id: Int?) -> SQL {
         """

@@ -18,6 +18,8 @@ struct Noun: Sendable {
     let fields: [String]
     /// What stands below the options in the help of `add` and `edit`.
     let notes: String
+    /// The names of jobs that fail without a row, by its id: while there are such, `remove` wants `--force`. Nil: it asks nobody.
+    var users: (@Sendable (Int) -> SQL)?
 
     /// A row that was found.
     struct Found: Sendable {
@@ -132,15 +134,28 @@ extension Noun {
     }
 
     private var remove: Command {
-        Command(words: [word, "remove"], summary: removal, operands: [found]) { invocation in
+        let force = Option(name: "--force", help: "though active jobs use it, which will fail")
+        return Command(words: [word, "remove"], summary: removal, operands: [found], options: users == nil ? [] : [force]) { invocation in
             let found = try await OperatorDatabase(invocation).transaction { transaction in
                 let found = try await find(invocation.operand(key.value), in: transaction)
+                if !invocation.has("--force") { try await requireUnused(found, in: transaction) }
                 _ = try await transaction.query(ConfigurationStatements.remove(from: table, id: found.id))
                 return found
             }
             StandardOutput.write("\(word) \(shown(found.name)) removed")
             return .ok
         }
+    }
+
+    private func requireUnused(_ row: Found, in transaction: PostgresTransaction) async throws {
+        guard let users else { return }
+        let names = try await transaction.query(users(row.id)).compactMap { $0["name"] }
+        guard !names.isEmpty else { return }
+        let jobs = names.map { shown($0) }.joined(separator: ", ")
+        throw OperatorError(
+            exitCode: .badData,
+            message:
+                "\(word) \(shown(row.name)) is in use: without it \(jobs) would fail; edit or remove what uses it first, or add --force")
     }
 
     private var removal: String {

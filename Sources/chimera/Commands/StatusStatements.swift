@@ -19,6 +19,17 @@ enum StatusStatements {
         FROM workers AS w WHERE lease_until > clock_timestamp()
         """
 
+    /// Sync jobs by which no sync comes though none other brings one: inactive with a pattern where no active one has any, or all of them
+    /// without a pattern.
+    static let idleSyncs: SQL = """
+        SELECT j.name, CASE WHEN j.cron_pattern IS NULL THEN 'UNSCHEDULED' ELSE 'INACTIVE' END AS state
+        FROM job_configurations AS j
+        WHERE j.job_type = 'SYNC_PRODUCTS' AND j.deleted_at IS NULL AND NOT EXISTS (
+          SELECT FROM job_configurations AS o WHERE o.job_type = 'SYNC_PRODUCTS' AND o.deleted_at IS NULL AND o.cron_pattern IS NOT NULL
+            AND (o.active OR j.cron_pattern IS NULL))
+        ORDER BY j.name
+        """
+
     /// Jobs with a schedule whose failures nobody hears of.
     static let untold: SQL = """
         SELECT j.name FROM job_configurations AS j

@@ -15,6 +15,12 @@ enum StandardOutput {
         }
     }
 
+    /// Ends the program as `write` does when the reader has left.
+    static func leaveIfClosed() {
+        var request = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        if poll(&request, 1, 0) == 1, Int32(request.revents) & (POLLERR | POLLHUP) != 0 { _exit(0) }
+    }
+
     /// Writes a JSON array, an element a line, so that it reads well and can be searched.
     static func write(array: [JSONValue]) {
         guard !array.isEmpty else { return write("[]") }

@@ -57,6 +57,12 @@ enum Cell {
         }
     }
 
+    /// The beginning of a text that may be a page long; all of it stands in JSON.
+    static func excerpt(_ value: JSONValue?) -> String {
+        let text = text(value)
+        return text.count > 120 ? text.prefix(119) + "…" : text
+    }
+
     /// A moment to the second, `2026-11-21T05:10:00Z`.
     static func moment(_ value: JSONValue?) -> String {
         let text = text(value)
