@@ -89,7 +89,9 @@ import Testing
         }
     }
 
-    @Test("after the second worker lost in a row, runs come back one by one: which of them kills its worker need not cost the others their day")
+    @Test(
+        "after the second worker lost in a row, runs come back one by one: which of them kills its worker need not cost the others their day"
+    )
     func oneByOne() async throws {
         try await Queue.withDatabase { queue in
             let job = try await queue.addJob()

@@ -138,7 +138,9 @@ import Testing
         }
     }
 
-    @Test("R26: a claim reads nothing of what is due tomorrow, and partitions are looked after without reading old rows", arguments: [false, true])
+    @Test(
+        "R26: a claim reads nothing of what is due tomorrow, and partitions are looked after without reading old rows",
+        arguments: [false, true])
     func future(isLimited: Bool) async throws {
         try await Queue.withDatabase { queue in
             let job = isLimited ? try await queue.addJob("job", "max_concurrency = 4") : try await queue.addJob()

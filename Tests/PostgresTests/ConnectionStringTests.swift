@@ -43,7 +43,9 @@ import Testing
         #expect(throws: Never.self) { try PostgresConfiguration(url: url) }
     }
 
-    @Test("what libpq refuses only when it connects is refused at once, by name", arguments: ["sslmode", "target_session_attrs", "channel_binding"])
+    @Test(
+        "what libpq refuses only when it connects is refused at once, by name",
+        arguments: ["sslmode", "target_session_attrs", "channel_binding"])
     func choices(keyword: String) {
         let error = #expect(throws: OperatorError.self) { try PostgresConfiguration(url: "host=db1 \(keyword)=bogus") }
         #expect(error?.exitCode == .configuration && error?.message.contains("\(keyword) in DATABASE_URL must be one of") == true)
