@@ -92,7 +92,7 @@ private struct LongHistory: Sendable {
         .command("execution list --job rare"), .command("execution list --job never"), .command("execution list --status FAILED"),
         .command("execution list --job frequent --status FAILED"), .command("execution list --job rare --status FAILED"),
         .command("execution list --status CANCELLED"), .command("execution list --status PENDING"),
-        .command("execution list --parent {parent}"), .command("execution show {old}"), .command("execution show {parent}"),
+        .command("execution list --parent {parent}"), .command("execution show {old}", 25), .command("execution show {parent}"),
         .command("execution logs {parent}"),
         .psql("SELECT * FROM store_status", 30), .psql("SELECT * FROM queue_defects"),
         .psql("SELECT * FROM job_executions ORDER BY id DESC LIMIT 50"),

@@ -88,23 +88,4 @@ import Testing
             #expect(try await queue.texts("SELECT status FROM job_executions") == ["CANCELLED"])
         }
     }
-
-    @Test(
-        "after the second worker lost in a row, runs come back one by one: which of them kills its worker need not cost the others their day"
-    )
-    func oneByOne() async throws {
-        try await Queue.withDatabase { queue in
-            let job = try await queue.addJob()
-            try await queue.enqueue(job, count: 15)
-            for _ in 1...2 {
-                let worker = try await queue.addWorker()
-                #expect(try await queue.claim(worker).count == 15)
-                try await queue.kill(worker)
-                #expect(try await queue.rescue() == 15)
-            }
-            let waits = try await queue.texts(
-                "SELECT round(greatest(extract(epoch FROM run_at - statement_timestamp()), 0) / 5)::int FROM job_executions ORDER BY id")
-            #expect(waits == (0..<15).map { "\(min($0, 12))" })
-        }
-    }
 }

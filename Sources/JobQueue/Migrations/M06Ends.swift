@@ -190,10 +190,9 @@ extension Migration {
               RETURN coalesce(returned, '{}');
             END $$;
 
-            -- Runs of lost workers, locked by the caller: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row. After the
-            -- second one they come back one by one, 5 s apart and after a minute at most: one of them may kill its worker, and the others need not be there.
+            -- Runs of lost workers, locked by the caller: PENDING again, or FAILED as QUARANTINED when it was the third worker lost in a row.
             CREATE FUNCTION take_back(ids uuid[], tokens bigint[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-            DECLARE poisoned uuid[]; errors jsonb[]; parents uuid[]; delays interval[]; n int := cardinality(ids);
+            DECLARE poisoned uuid[]; errors jsonb[]; parents uuid[]; n int := cardinality(ids);
             BEGIN
               SELECT array_agg(id ORDER BY id),
                 array_agg(run_error('QUARANTINED', 'three workers in a row were lost while they ran it', false, store_id, registration) ORDER BY id),
@@ -204,11 +203,9 @@ extension Migration {
                   array_fill('RESCUED'::text, ARRAY[cardinality(poisoned)]), NULL, errors);
                 PERFORM end_parents(parents);
               END IF;
-              SELECT array_agg(CASE WHEN turn > 1 THEN least((turn - 1) * interval '5 seconds', interval '1 minute') END ORDER BY place) INTO delays
-              FROM (SELECT r.place, CASE WHEN l.rescues > 0 THEN count(*) FILTER (WHERE l.rescues > 0) OVER (ORDER BY r.place) END AS turn
-                FROM unnest(ids) WITH ORDINALITY AS r(id, place) LEFT JOIN job_live AS l ON l.id = r.id) AS turns;
               PERFORM return_executions(ids, tokens, array_fill('RESCUED'::text, ARRAY[n]),
-                array_fill('{"code": "WORKER_LOST", "message": "the worker that ran it stopped renewing its lease", "retryable": true}'::jsonb, ARRAY[n]), delays);
+                array_fill('{"code": "WORKER_LOST", "message": "the worker that ran it stopped renewing its lease", "retryable": true}'::jsonb, ARRAY[n]),
+                array_fill(NULL::interval, ARRAY[n]));
             END $$;
 
             -- Rescues runs whose worker's lease ended, `batch` at a time in order of id behind `after`: says how many, and the last one looked at
@@ -258,9 +255,7 @@ extension Migration {
             -- left alone. It looks at the leases of now, not of the calling statement's begin. Gives how many.
             CREATE FUNCTION end_lost_transactions() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
-              -- By the sessions, which are few: workers that left stay in their table for a week.
-              RETURN (
-                WITH a AS MATERIALIZED (
+              RETURN (WITH a AS MATERIALIZED (   -- sessions are few; workers that left stay in their table for a week
                   SELECT pid, xact_start, right(application_name, 36)::uuid AS worker FROM pg_stat_activity
                   WHERE xact_start IS NOT NULL AND datname = current_database() AND usename = current_user
                     AND application_name ~ '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
