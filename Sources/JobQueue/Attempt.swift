@@ -1,7 +1,7 @@
 import Postgres
 import Runtime
 
-/// One attempt as a visible list of steps that ends in an outcome; switched over in `OutcomeWriter` alone.
+/// One attempt as a visible list of steps that ends in an outcome; `OutcomeStore` carries it out.
 struct Attempt: Sendable {
     let jobs: [String: any Job]
     let pool: PostgresPool
@@ -156,7 +156,7 @@ extension PostgresError {
 }
 
 extension ClaimedRun {
-    /// How many attempts before this one used none: interruptions, rescues, outages.
+    /// How many attempts before this one used none: interruptions, rescues, outages, claims for which there was no slot.
     fileprivate var handBacks: Int { attempt - 1 - failures }
 }
 

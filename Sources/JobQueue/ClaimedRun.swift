@@ -138,17 +138,7 @@ package enum JobResult: Sendable {
     case fanOut([PlannedChild], unit: String)
 }
 
-/// Why a run is stopped from outside.
-enum StopReason: Sendable {
-    /// `timeout_seconds` passed.
-    case timedOut
-    /// The worker shuts down, or its lease cannot be renewed: the run is handed back.
-    case interrupted
-    /// The row is no longer this run's: cancelled or taken over. Nothing is written any more.
-    case fencedOff
-}
-
-/// How an attempt ended and what the queue does with it; made in one place (`Run`), carried out in one place (`Finisher`).
+/// How an attempt ended and what the queue does with it; made in one place (`Attempt`), carried out in one place (`OutcomeStore`).
 enum RunOutcome: Sendable {
     case succeeded(metrics: String?)
     case failed(RunError, timedOut: Bool)

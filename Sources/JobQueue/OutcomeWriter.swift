@@ -81,7 +81,7 @@ final class OutcomeWriter: Sendable {
                 let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty } && lockedParents.isEmpty
                 _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
-                    // Only lines: let a few gather, so that a job that logs a lot costs few store.
+                    // Only lines: let a few gather, so that a job that logs a lot costs few transactions.
                     _ = await wakeup.wait(upTo: .milliseconds(200))
                 }
             }

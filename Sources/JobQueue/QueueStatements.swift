@@ -104,10 +104,10 @@ enum QueueStatements {
             """, locks)
     }
 
-    /// Lines whose run still holds its token; `ages` tells how long ago each was written, for only the database's clock counts.
     /// Before `logs`, in the same transaction: somebody may have the day's table locked, to build an index perhaps.
     static let linePatience: SQL = "SELECT set_config('lock_timeout', '1s', true) AS patience"
 
+    /// Lines whose run still holds its token; `now` tells how long ago each was written, for only the database's clock counts.
     static func logs(_ lines: [LogLine], now: Duration) -> SQL {
         """
         INSERT INTO execution_logs (execution_id, attempt, logged_at, level, message, fields)

@@ -224,7 +224,8 @@ final class Slots: Sendable {
         if isStopped { task.cancel() }
     }
 
-    /// Waits while others use the run's slot; afterwards it runs on at once, be it beside one run more than there are slots.
+    /// Waits while others use the run's slot; afterwards it runs on at once, be it beside more runs than there are slots, by as many as
+    /// waited.
     private func pause(_ run: ClaimedRun, for length: Duration) async throws {
         let started = setPaused(run, true)
         started.forEach(start)

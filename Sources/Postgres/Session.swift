@@ -200,7 +200,7 @@ private enum Cancellations {
     }
 }
 
-/// A pooler that gives transactions other backends can be told from one that does not by nothing; it is said once, for LISTEN may hear nothing there.
+/// Says once that there is a pooler. Whether it gives each transaction another backend, so that LISTEN hears nothing, cannot be found out.
 enum PoolerNotice {
     private static let isTold = Atomic(false)
 

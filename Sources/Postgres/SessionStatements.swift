@@ -23,8 +23,7 @@ extension Session {
             ]
             let calls = settings.map { "set_config('\($0)', '\($1)', false)" }.joined(separator: ", ")
             // A pooler tells its clients a process of its own invention.
-            let text = "SELECT \(calls) WHERE pg_backend_pid() = \(connection.backendProcess)"
-            try connection.sendScript(text)
+            try connection.sendScript("SELECT \(calls) WHERE pg_backend_pid() = \(connection.backendProcess)")
             ownsBackend = try !PostgresRows(results(connection, operation)).isEmpty
             serverLimit = self.standardServerLimit
             if !ownsBackend { PoolerNotice.tell() }

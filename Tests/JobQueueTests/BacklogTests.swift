@@ -7,6 +7,14 @@ import Testing
 
 /// What many rows of one job, or one who stops in the midst, cost the others (R27, R28).
 @Suite struct BacklogTests {
+    /// A page of one job's waiting rows and 50 more, and a worker.
+    private func withBacklog(_ body: (Queue, _ worker: String) async throws -> Void) async throws {
+        try await Queue.withDatabase { queue in
+            try await queue.enqueue(try await queue.addJob(), count: 10_050)
+            try await body(queue, try await queue.addWorker())
+        }
+    }
+
     @Test("while a claim holds the lock of the limits and does not end, jobs without limits go on")
     func admissionHeld() async throws {
         try await Queue.withDatabase { queue in
@@ -25,9 +33,7 @@ import Testing
 
     @Test("a pause takes a page of a large backlog at once and the rest page by page; nothing of it is claimed from the first moment on")
     func pause() async throws {
-        try await Queue.withDatabase { queue in
-            let (job, worker) = (try await queue.addJob(), try await queue.addWorker())
-            try await queue.enqueue(job, count: 10_050)
+        try await withBacklog { queue, worker in
             try await queue.run("SELECT pause_job('job')")
             let ungated: SQL = "SELECT count(*) FROM job_executions WHERE NOT gated"
             #expect(try await queue.number(ungated) == 50)
@@ -41,9 +47,7 @@ import Testing
 
     @Test("a job with a large backlog is deleted at once; what is left of it is cancelled page by page, and never claimed")
     func delete() async throws {
-        try await Queue.withDatabase { queue in
-            let (job, worker) = (try await queue.addJob(), try await queue.addWorker())
-            try await queue.enqueue(job, count: 10_050)
+        try await withBacklog { queue, worker in
             try await queue.run("UPDATE job_configurations SET deleted_at = now()")
             #expect(try await queue.number("SELECT count(*) FROM job_executions WHERE status = 'CANCELLED'") == 10_000)
             #expect(try await queue.claim(worker).isEmpty)

@@ -11,6 +11,12 @@ extension Migration {
           l.registration, l.source_id, l.target_id, l.scheduled_for, l.priority, l.run_at, l.retry_of, l.gated, l.failures;
         """#
 
+    /// Rows `p` that are due and that no limit, pause or store lock concerns.
+    private static let isOpen = """
+        p.status = 'PENDING' AND NOT p.gated AND p.run_at <= moment
+          AND p.job_config_id NOT IN (SELECT j.id FROM job_configurations AS j WHERE j.is_gated OR j.deleted_at IS NOT NULL)
+        """
+
     /// The claim, and what makes a row wait without delaying what stands behind it.
     package static let m07Claims = Migration(
         number: 7, name: "claims",
@@ -157,9 +163,8 @@ extension Migration {
                 RETURN QUERY
                 WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 c AS MATERIALIZED (
-                  SELECT p.ctid AS place FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= moment
+                  SELECT p.ctid AS place FROM job_live AS p WHERE \#(isOpen)
                     AND (p.priority, p.run_at, p.id) > (after_priority, after_run_at, after_id)
-                    AND p.job_config_id NOT IN (SELECT j.id FROM job_configurations AS j WHERE j.is_gated OR j.deleted_at IS NOT NULL)
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 )
                 \#(beginClaimed)
@@ -167,8 +172,7 @@ extension Migration {
                 RETURN QUERY
                 WITH t AS MATERIALIZED (SELECT nextval('lease_token') AS token),
                 open AS MATERIALIZED (
-                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE p.status = 'PENDING' AND NOT p.gated AND p.run_at <= moment
-                    AND p.job_config_id NOT IN (SELECT j.id FROM job_configurations AS j WHERE j.is_gated OR j.deleted_at IS NOT NULL)
+                  SELECT p.ctid AS place, p.id, p.priority, p.run_at FROM job_live AS p WHERE \#(isOpen)
                   ORDER BY p.priority, p.run_at, p.id LIMIT batch FOR UPDATE SKIP LOCKED
                 ),
                 admitted AS MATERIALIZED (
