@@ -23,7 +23,7 @@ import Testing
             let id = try await queue.enqueue(free)[0]
             let worker = try await queue.addWorker()
             try await queue.pool.withConnection { stopped in
-                try await stopped.script("BEGIN; SELECT admit_gated(1)")
+                try await stopped.script("BEGIN; SELECT admit_gated(1, gen_random_uuid())")
                 #expect(try await queue.claim(worker).map(\.id) == [id])
                 try await stopped.script("COMMIT")
             }

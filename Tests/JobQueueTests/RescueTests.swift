@@ -65,6 +65,39 @@ import Testing
         }
     }
 
+    @Test("R10: what was rescued twice has no other such run beside it on its worker: the one that kills it is quarantined alone")
+    func suspectsApart() async throws {
+        try await Queue.withDatabase { queue in
+            let ids = try await queue.enqueue(try await queue.addJob(), count: 5)
+            for _ in 1...2 {
+                let worker = try await queue.addWorker()
+                #expect(try await queue.claim(worker).count == 5)
+                try await queue.kill(worker)
+                #expect(try await queue.rescue() == 5)
+            }
+            // The others go on beside it, and what comes anew does too.
+            let (killed, healthy) = (try await queue.addWorker(), try await queue.addWorker())
+            let fresh = try await queue.enqueue(try await queue.addJob("fresh"))
+            #expect(try await queue.claim(killed).map(\.id) == [ids[0]] + fresh)
+            #expect(try await queue.claim(killed).isEmpty)
+            let second = try await queue.claimOne(healthy)
+            #expect(second.id == ids[1])
+            try await queue.kill(killed)
+            #expect(try await queue.rescue() == 2)
+            #expect(try await queue.column("status || ' ' || (error_details ->> 'code')", of: ids[0]) == "FAILED QUARANTINED")
+            #expect(try await queue.column("status || ' ' || rescues", of: fresh[0]) == "PENDING 1")
+            try await queue.finish([second])
+            for id in ids.dropFirst(2) {
+                let run = try #require(try await queue.claim(healthy).first { $0.id == id })
+                #expect(try await queue.claim(healthy).isEmpty)
+                try await queue.finish([run])
+            }
+            #expect(
+                try await queue.texts("SELECT status FROM job_executions WHERE id = ANY (\(ids)::uuid[]) ORDER BY id")
+                    == ["FAILED"] + Array(repeating: "SUCCESS", count: 4))
+        }
+    }
+
     @Test("only runs whose worker's lease ended are rescued: not the living's, not a waiting parent")
     func onlyTheDead() async throws {
         try await Queue.withDatabase { queue in

@@ -169,7 +169,7 @@ extension Migration {
                   rescues = CASE held.outcome WHEN 'RESCUED' THEN rescues + 1 ELSE 0 END,
                   rescued_from = CASE held.outcome WHEN 'RESCUED' THEN rescued_from || held.worker END,
                   failures = failures + CASE WHEN held.outcome IN ('RETRY', 'TIMED_OUT') THEN 1 ELSE 0 END,
-                  gated = gated OR EXISTS (SELECT FROM job_configurations AS j WHERE j.id = l.job_config_id AND j.is_gated)
+                  gated = gated OR held.outcome = 'RESCUED' AND rescues >= 1 OR EXISTS (SELECT FROM job_configurations AS j WHERE j.id = l.job_config_id AND j.is_gated)
                 FROM held WHERE l.id = ANY (ids) AND l.id = held.id RETURNING l.id, l.job_config_id, l.parent_id
               )
               SELECT array_agg(u.id ORDER BY u.id), array_agg(u.id ORDER BY u.id) FILTER (WHERE j.deleted_at IS NOT NULL),

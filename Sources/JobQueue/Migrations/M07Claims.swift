@@ -24,14 +24,16 @@ extension Migration {
             -- Due rows that limits, pauses and store locks let through, at most `batch`, in order. Callers come one at a time, so that
             -- two cannot both take the last place. A lane is one (job, source, target): within it only busy stores hold a row back, what a
             -- schedule made that lets nothing overlap (QUEUE, or SKIP that catches up on all) waits for every other top-level run of its job,
-            -- and of a comparison those whose sync is live wait, be it between two attempts.
-            CREATE FUNCTION admit_gated(batch int) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '250ms' AS $$
+            -- and of a comparison those whose sync is live wait, be it between two attempts. Of runs that were rescued twice in a row a worker has one at
+            -- a time: what kills its worker once more takes no other one with it.
+            CREATE FUNCTION admit_gated(batch int, claimer uuid) RETURNS uuid[] LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '250ms' AS $$
             DECLARE
               candidate record;
               admitted uuid[] := '{}';
               jobs jsonb := '{}'; partners jsonb := '{}'; stores jsonb := '{}'; begun jsonb := '{}';   -- places taken by this call
               store text; taken int;
-              passed uuid[] := '{}'; passed_before int;   -- rows that somebody has locked
+              passed uuid[] := '{}'; passed_before int;   -- rows that somebody has locked, and suspects whose turn it is not
+              has_suspect boolean;   -- null: not looked yet
               moment timestamptz;   -- as a value, for an index to end at
             BEGIN
               -- Who holds it to the end of his claim may be stopped while the server sends him his rows: then the others go on with what has no limits.
@@ -90,7 +92,7 @@ extension Migration {
                   )
                   SELECT p.*, l.job_config_id, l.source_id, l.target_id, l.job_room, l.source_room, l.target_room
                   FROM open_lanes AS l CROSS JOIN LATERAL (
-                    SELECT q.id, q.priority, q.run_at, q.store_id, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
+                    SELECT q.id, q.priority, q.run_at, q.store_id, q.rescues >= 2 AS is_suspect, q.parent_id IS NULL AS is_top, l.is_serial AND q.trigger = 'SCHEDULE' AS is_queued
                     FROM job_live AS q
                     WHERE q.status = 'PENDING' AND q.gated AND q.job_config_id = l.job_config_id AND q.source_id = l.source_id
                       AND q.target_id = l.target_id AND q.run_at <= moment AND q.id <> ALL (admitted || passed)
@@ -108,6 +110,14 @@ extension Migration {
                     OR coalesce((jobs ->> candidate.job_config_id::text)::int, 0) >= candidate.job_room
                     OR coalesce((partners ->> candidate.source_id::text)::int, 0) >= candidate.source_room
                     OR coalesce((partners ->> candidate.target_id::text)::int, 0) >= candidate.target_room;
+                  IF candidate.is_suspect THEN
+                    has_suspect := coalesce(has_suspect, EXISTS (
+                      SELECT FROM job_live AS s WHERE s.status = 'RUNNING' AND s.gated AND s.worker = claimer AND s.rescues >= 2));
+                    IF has_suspect THEN
+                      passed := passed || candidate.id;
+                      CONTINUE;
+                    END IF;
+                  END IF;
                   -- Whom somebody else has locked takes nobody's place.
                   PERFORM FROM job_live WHERE id = candidate.id AND status = 'PENDING' FOR UPDATE SKIP LOCKED;
                   IF NOT FOUND THEN
@@ -115,6 +125,7 @@ extension Migration {
                     CONTINUE;
                   END IF;
                   admitted := admitted || candidate.id;
+                  has_suspect := CASE WHEN candidate.is_suspect THEN true ELSE has_suspect END;
                   IF candidate.is_top THEN
                     begun := begun || jsonb_build_object(candidate.job_config_id, true);
                   END IF;
@@ -156,7 +167,7 @@ extension Migration {
               IF NOT holds_lease THEN
                 RETURN;
               ELSIF has_gated THEN
-                through := admit_gated(batch);
+                through := admit_gated(batch, claimer);
               END IF;
               moment := clock_timestamp();   -- as a value, for an index to end at: a million rows of tomorrow cost 25 ms so, and 300 by the clock
               IF through = '{}' THEN

@@ -90,8 +90,10 @@ import Testing
             testDescription: "a parent ends before its last child", function: "end_parents", right: "IF live > 0", wrong: "IF live > 1"),
         Mistake(
             testDescription: "what comes back forgets that its job was limited", function: "move_to_pending",
-            right: "gated = gated OR EXISTS",
-            wrong: "gated = gated AND EXISTS"),
+            right: "OR EXISTS (SELECT FROM job_configurations", wrong: "AND EXISTS (SELECT FROM job_configurations"),
+        Mistake(
+            testDescription: "runs that may be what kills their workers go side by side", function: "admit_gated",
+            right: "IF has_suspect THEN", wrong: "IF false THEN"),
     ]
 
     @Test("R28: the model finds a mistake in the queue's statements and reduces it to a few steps", arguments: mistakes)

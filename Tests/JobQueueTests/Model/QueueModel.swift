@@ -46,6 +46,8 @@ struct QueueModel: Sendable {
         var id = ""
 
         var isLive: Bool { status == "PENDING" || status == "RUNNING" }
+        /// Whether it may be what killed its workers: of such runs a worker has one at a time.
+        var isSuspect: Bool { rescues >= 2 }
         var isWaitingParent: Bool { status == "RUNNING" && worker == nil }
     }
 
@@ -112,18 +114,21 @@ struct QueueModel: Sendable {
     }
 
     /// Gated rows that limits, pauses and store locks let through.
-    private func admitted(_ batch: Int, _ now: Int64, except held: Int?) -> [Row] {
+    private func admitted(_ batch: Int, _ now: Int64, by process: Int, except held: Int?) -> [Row] {
         let runs = rows.values.filter { $0.status == "RUNNING" && $0.worker != nil && $0.isGated }
         var ofJob = Dictionary(grouping: runs, by: \.job).mapValues(\.count)
         var ofPartner: [Int: Int] = [:]
         for run in runs { for partner in Set([run.source, run.target]) { ofPartner[partner, default: 0] += 1 } }
         var stores = Set(runs.compactMap { run in run.store.map { [run.target, $0] } })
+        var hasSuspect = runs.contains { $0.worker == process && $0.isSuspect }
         var admitted: [Row] = []
         for row in due(now, gated: true) where admitted.count < batch && row.key != held && jobs[row.job]?.isPaused == false {
             let partners = Set([row.source, row.target])
             if let store = row.store, stores.contains([row.target, store]) { continue }
             if let limit = jobs[row.job]?.limit, ofJob[row.job, default: 0] >= limit { continue }
             if partners.contains(where: { ofPartner[$0, default: 0] >= partnerLimits[$0] ?? .max }) { continue }
+            if row.isSuspect && hasSuspect { continue }
+            hasSuspect = hasSuspect || row.isSuspect
             admitted.append(row)
             ofJob[row.job, default: 0] += 1
             for partner in partners { ofPartner[partner, default: 0] += 1 }
@@ -135,7 +140,7 @@ struct QueueModel: Sendable {
     /// Gives the keys in order. `held`: a row that another session has locked.
     mutating func claim(by process: Int, batch: Int, now: Int64, held: Int?) -> [Int] {
         guard holdsLease[process] else { return [] }
-        let gated = admitted(batch, now, except: held)
+        let gated = admitted(batch, now, by: process, except: held)
         let open = due(now, gated: false).filter { !isClosed($0.job) && $0.key != held }.prefix(batch)
         let taken = (gated + open).sorted { ($0.priority, $0.dueAt, $0.id) < ($1.priority, $1.dueAt, $1.id) }.prefix(batch).map(\.key)
         for key in taken {

@@ -40,7 +40,7 @@ extension QueueModel {
             (row.status, row.worker, row.code) = ("PENDING", nil, code)
             row.generation += 1
             row.dueAfter = delay
-            row.isGated = row.isGated || job.isPaused || job.limit != nil
+            row.isGated = row.isGated || row.isSuspect || job.isPaused || job.limit != nil
         }
         if job.isDeleted {
             finish(key, as: "CANCELLED", outcome: "CANCELLED", code: nil)
