@@ -66,7 +66,10 @@ struct DeliveryReader: Sendable {
         let event = try Self.event(row)
         let subject: Delivery.Subject
         if event == .late {
-            subject = .lateness(try Self.lateness(row))
+            let job = try Self.job(row)
+            let today =
+                job.type == "SYNC_PRODUCTS" && readsClub ? try await clubToday(DeliveryStatements.clubToday(ofJob: job.id), snapshot) : nil
+            subject = .lateness(try Self.lateness(row, job, clubToday: today))
         } else if row["execution_id"] != nil {
             subject = .execution(try await execution(row, event, snapshot, readsClub: readsClub))
         } else if let channel: Int = try row.getIfPresent("about_channel_id") {
@@ -93,8 +96,16 @@ struct DeliveryReader: Sendable {
         var parts: [FailedPart] = []
         var clubToday: ClubToday?
         if event == .failure {
-            if job.type == "SYNC_PRODUCTS", readsClub { clubToday = try await self.clubToday(of: id, snapshot) }
+            if job.type == "SYNC_PRODUCTS", readsClub {
+                clubToday = try await self.clubToday(DeliveryStatements.clubToday(of: id), snapshot)
+            }
             parts = try await snapshot.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
+        }
+        var (remarks, remarkCount): ([RemarkedPart], Int?) = ([], nil)
+        if event == .warning || event == .recovery {
+            let rows = try await snapshot.query(DeliveryStatements.remarkedParts(of: id, limit: ExecutionFacts.mostParts))
+            remarks = try rows.map(Self.remark)
+            remarkCount = try rows.first?.get("count")
         }
         let more = failedChildren == 0 ? details["more"]?.count ?? 0 : 0
         return ExecutionFacts(
@@ -102,12 +113,12 @@ struct DeliveryReader: Sendable {
             wallTime: row["wall"].flatMap(WallTime.init), startedAt: try row.getIfPresent("started_at"),
             finishedAt: try row.getIfPresent("finished_at"), severity: metrics["severity"]?.stringValue, error: Self.reason(details),
             failedParts: parts, failedCount: max(failedChildren, parts.count + more), failedChildren: failedChildren,
-            partCount: counts.stores?.total ?? progress["total"]?.count, clubToday: clubToday, counts: counts,
-            isDryRun: try row.getIfPresent("is_dry_run") ?? false)
+            partCount: counts.stores?.total ?? progress["total"]?.count, remarks: remarks, remarkCount: remarkCount, clubToday: clubToday,
+            counts: counts, isDryRun: try row.getIfPresent("is_dry_run") ?? false)
     }
 
-    private func clubToday(of execution: String, _ snapshot: PostgresTransaction) async throws -> ClubToday? {
-        guard let rows = try? await snapshot.query(DeliveryStatements.clubToday(of: execution)) else { throw ClubUnreadable() }
+    private func clubToday(_ statement: SQL, _ snapshot: PostgresTransaction) async throws -> ClubToday? {
+        guard let rows = try? await snapshot.query(statement) else { throw ClubUnreadable() }
         guard !rows.isEmpty else { return nil }
         var today = ClubToday()
         for row in rows {
@@ -121,12 +132,13 @@ struct DeliveryReader: Sendable {
         return today
     }
 
-    private static func lateness(_ row: PostgresRow) throws -> LatenessFacts {
+    private static func lateness(_ row: PostgresRow, _ job: JobFacts, clubToday: ClubToday?) throws -> LatenessFacts {
         let execution = row["found_execution_id"].flatMap { id in row["status"].map { (id: id, status: $0) } }
         return LatenessFacts(
-            job: try job(row), dueAt: try row.get("due_at"), dueWallTime: row["due_wall"].flatMap(WallTime.init),
+            job: job, dueAt: try row.get("due_at"), dueWallTime: row["due_wall"].flatMap(WallTime.init),
             expectedWithin: .seconds(try row.getIfPresent("expected_within", as: Double.self) ?? 0),
-            isScheduled: try row.getIfPresent("is_scheduled") ?? true, tickOutcome: row["tick_outcome"], execution: execution)
+            isScheduled: try row.getIfPresent("is_scheduled") ?? true, tickOutcome: row["tick_outcome"], execution: execution,
+            clubToday: clubToday)
     }
 
     private static func job(_ row: PostgresRow) throws -> JobFacts {
@@ -145,6 +157,19 @@ struct DeliveryReader: Sendable {
             storeID: try row.getIfPresent("store_id"), registration: row["registration"], name: row["name"],
             reason: FailureReason(code: row["code"] ?? "", message: Masking.mask(text: row["message"] ?? "")),
             codeCount: try row.getIfPresent("code_count"))
+    }
+
+    private static func remark(_ row: PostgresRow) throws -> RemarkedPart {
+        let differences: Int = try row.get("differences")
+        let reason = Masking.mask(text: row["reason"] ?? "")
+        let remark: RemarkedPart.Remark =
+            switch row["campaign"] {
+            case _ where differences > 0: .differences(differences)
+            case "SENT": .unverified(FailureReason(ofSentence: reason))
+            case "SKIPPED": .skipped
+            default: .other
+            }
+        return RemarkedPart(name: row["name"] ?? "?", remark: remark)
     }
 
     private static func reason(_ details: JSONValue) -> FailureReason? {

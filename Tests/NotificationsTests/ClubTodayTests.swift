@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test("more stores than are listed failed for one cause: its line counts all of them, and there is no other line")
+    @Test("more stores than are listed failed for one cause: its line counts all of them, and the other cause has its own")
     func moreThanListed() async throws {
         try await Outbox.withDatabase { outbox in
             let channel = try await outbox.addChannel()
@@ -54,8 +54,84 @@ import Testing
             #expect(lines.first == "❌ sync falhou em todas as 131 lojas")
             #expect(lines.filter { $0.hasPrefix("• ") }.count == 2, "\(lines)")
             #expect(
-                lines.contains { $0.hasPrefix("• tarde demais para uma campanha de hoje: reg-1, ") && $0.hasSuffix(", reg-10 e mais 120") })
-            #expect(lines.contains("• e mais 1 loja"))
+                lines.contains { $0.hasPrefix("• tarde demais para uma campanha de hoje: reg-1, ") && $0.hasSuffix(", reg-9 e mais 121") })
+            #expect(lines.contains("• reg-131: a loja está inativa"), "\(lines)")
+        }
+    }
+
+    @Test("a warning names the stores that it is about: where most differs, what was empty, what the listing did not show and why")
+    func warning() async throws {
+        try await Outbox.withDatabase { outbox in
+            try await outbox.addChannel()
+            let job = try await outbox.addJob("sync", "job_type = 'SYNC_PRODUCTS'")
+            var stores: [Int] = []
+            for name in ["fine", "few", "many", "empty", "unseen"] {
+                let place = stores.count
+                stores.append(
+                    try await outbox.number(
+                        "INSERT INTO stores (name, registration, document) VALUES (\(name), \("10\(place)"), '') RETURNING id"))
+            }
+            let (_, children) = try await outbox.fanOut(job, stores: stores, worker: outbox.addWorker())
+            for (child, status) in [(children[3], "SKIPPED"), (children[4], "SENT")] {
+                try await outbox.run(
+                    """
+                    INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status, reason)
+                    VALUES (\(child.id)::uuid, \(child.storeID ?? 0), 'c', now(), now(), 1, \(status),
+                      'the club accepted the campaign but its listing does not show 2 of 7 lines as sent')
+                    """)
+            }
+            let metrics = [
+                #"{"severity": "ok", "differences": {"PRICE": 0}}"#, #"{"severity": "ok", "differences": {"PRICE": 1, "LIMIT": 2}}"#,
+                #"{"severity": "critical", "differences": {"PRICE": 1204, "WINDOW": "x"}}"#, #"{"severity": "warning"}"#,
+                #"{"severity": "warning"}"#,
+            ]
+            for (child, counted) in zip(children, metrics) { try await outbox.finish([child], metrics: counted) }
+            let transport = FakeTransport()
+            _ = try await outbox.sender(1, transport).turn()
+            let message = try #require(transport.messages.first)
+            let lines = message.text.plain.components(separatedBy: "\n")
+            #expect(lines.first?.hasPrefix("🚨 sync terminou com ") == true, "\(lines)")
+            #expect(
+                Array(lines.dropFirst().prefix(3)) == [
+                    "Por loja: many (1.204), few (3)", "• empty: sem produtos de clube",
+                    "• unseen: enviada, mas não conferida: o clube aceitou a campanha, mas a listagem difere em 2 de 7 produtos",
+                ])
+        }
+    }
+
+    @Test("a late sync says how its stores stand meanwhile: somebody may have published them by hand")
+    func late() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("sync", "job_type = 'SYNC_PRODUCTS'", "cron_pattern = '10 5 * * *'")
+            for place in 1...3 {
+                try await outbox.run("INSERT INTO stores (name, registration) VALUES (\("s\(place)"), \("10\(place)"))")
+            }
+            try await outbox.run("UPDATE job_configurations SET config = '{\"store_ids\": [1, 2]}' WHERE id = \(job)")
+            func publish(_ store: Int) async throws {
+                try await outbox.run(
+                    """
+                    INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status)
+                    VALUES (uuid_v7(), \(store), 'c', now(), now(), 1, 'VERIFIED')
+                    """)
+            }
+            func told(_ hoursAgo: Int) async throws -> [String] {
+                try await outbox.run(
+                    """
+                    INSERT INTO notification_deliveries (channel_id, job_config_id, event, due_at)
+                    VALUES (\(channel), \(job), 'LATE', now() - \(hoursAgo) * interval '1 hour')
+                    """)
+                let transport = FakeTransport()
+                _ = try await outbox.sender(channel, transport).turn()
+                return transport.messages.first?.text.plain.components(separatedBy: "\n") ?? []
+            }
+            try await publish(1)
+            #expect(
+                Array(try await told(2).dropFirst(3).prefix(2)) == ["Sem preços de clube hoje: 1 loja", "Com preços de clube hoje: 1 loja"])
+            try await publish(2)
+            let lines = try await told(1)
+            #expect(lines[3] == "Com preços de clube hoje: 2 lojas")
+            #expect(!lines.contains { $0.hasPrefix("Sem preços") }, "\(lines)")
         }
     }
 

@@ -19,7 +19,7 @@ struct GoldenCase: Sendable {
     private static func execution(
         _ job: JobFacts, _ status: String, seconds: Double? = nil, isManual: Bool = false, severity: String? = nil,
         error: FailureReason? = nil, parts: [FailedPart] = [], failedCount: Int? = nil, partCount: Int? = nil, club: ClubToday? = nil,
-        counts: (inout ExecutionCounts) -> Void = { _ in }
+        remarks: [(String, RemarkedPart.Remark)] = [], remarkCount: Int? = nil, counts: (inout ExecutionCounts) -> Void = { _ in }
     ) -> Delivery.Subject {
         var counted = ExecutionCounts()
         counts(&counted)
@@ -27,7 +27,9 @@ struct GoldenCase: Sendable {
             ExecutionFacts(
                 job: job, id: id, status: status, scheduledFor: isManual ? nil : due, wallTime: WallTime("2026-07-27 05:00"),
                 startedAt: due + 1, finishedAt: seconds.map { due + 1 + $0 }, severity: severity, error: error, failedParts: parts,
-                failedCount: failedCount, partCount: partCount ?? counted.stores?.total, clubToday: club, counts: counted))
+                failedCount: failedCount, partCount: partCount ?? counted.stores?.total,
+                remarks: remarks.map { RemarkedPart(name: $0.0, remark: $0.1) }, remarkCount: remarkCount, clubToday: club, counts: counted)
+        )
     }
 
     private static func single(_ name: String, _ event: NotificationEvent, edition: Int = 1, _ subject: Delivery.Subject) -> GoldenCase {
@@ -101,6 +103,16 @@ struct GoldenCase: Sendable {
                 }, failedCount: 500, club: club(without: 500),
                 counts: { $0.stores = .init(total: 500, succeeded: 0, skipped: 0, failed: 500) })),
         single(
+            "FAILURE-two-reasons", .failure,
+            execution(
+                sync, "FAILED", seconds: 1_805, error: FailureReason(code: "CHILDREN_FAILED", message: "13 of 50 stores did not succeed"),
+                parts: (1...12).map { part($0, "Loja \($0)", "HTTP_503", down($0)) } + [
+                    part(
+                        23, "São João", "CATALOGUE_DROPPED",
+                        "only 1204 products have a club price, 4784 had at the last verified campaign: more than 50 % less; look at the ERP, or "
+                            + "confirm with params {\"confirm_drop\": true}")
+                ], club: club(without: 13), counts: { $0.stores = .init(total: 50, succeeded: 37, skipped: 0, failed: 13) })),
+        single(
             "FAILURE-both-stores", .failure,
             execution(
                 sync, "FAILED", seconds: 5, parts: (1...2).map { part($0, String(repeating: "Loja\($0)", count: 20), "TOO_LATE", "x") },
@@ -163,17 +175,18 @@ struct GoldenCase: Sendable {
     ]
 
     private static let lateness: [GoldenCase] = [
-        ("LATE-no-worker", true, "PENDING", "ENQUEUED"), ("LATE-no-scheduler", true, nil, nil),
-        ("LATE-running", true, "RUNNING", "ENQUEUED"), ("LATE-no-pattern", false, nil, nil),
-        ("LATE-overlap", true, nil, "SKIPPED_OVERLAP"), ("LATE-misfire", true, nil, "SKIPPED_MISFIRE"),
-        ("LATE-paused", true, nil, "SKIPPED_PAUSED"),
-    ].map { name, isScheduled, status, tickOutcome in
+        ("LATE-no-worker", true, "PENDING", "ENQUEUED", nil), ("LATE-no-scheduler", true, nil, nil, club(without: 50)),
+        ("LATE-running", true, "RUNNING", "ENQUEUED", club(without: 3, unverified: 1, published: 46)),
+        ("LATE-no-pattern", false, nil, nil, nil),
+        ("LATE-overlap", true, nil, "SKIPPED_OVERLAP", ClubToday()), ("LATE-misfire", true, nil, "SKIPPED_MISFIRE", nil),
+        ("LATE-paused", true, nil, "SKIPPED_PAUSED", nil), ("LATE-mended", true, "FAILED", "ENQUEUED", club(published: 50)),
+    ].map { (name: String, isScheduled: Bool, status: String?, tickOutcome: String?, club: ClubToday?) in
         single(
             name, .late,
             .lateness(
                 LatenessFacts(
                     job: isScheduled ? sync : custom, dueAt: due, dueWallTime: WallTime("2026-07-27 05:00"), expectedWithin: .seconds(5400),
-                    isScheduled: isScheduled, tickOutcome: tickOutcome, execution: status.map { (id: id, status: $0) })))
+                    isScheduled: isScheduled, tickOutcome: tickOutcome, execution: status.map { (id: id, status: $0) }, clubToday: club)))
     }
 
     static let all: [GoldenCase] =
@@ -198,6 +211,8 @@ struct GoldenCase: Sendable {
                 "WARNING-compare", .warning,
                 execution(
                     compare, "SUCCESS", seconds: 73, severity: "critical",
+                    remarks: [("Serra Azul", .differences(1204))] + (1...14).map { ("Loja \($0)", .differences($0 < 5 ? 2 : 1)) },
+                    remarkCount: 15,
                     counts: {
                         $0.stores = .init(total: 50, succeeded: 50, skipped: 0, failed: 0)
                         $0.differences = [
@@ -207,7 +222,7 @@ struct GoldenCase: Sendable {
             single(
                 "WARNING-empty-stores", .warning,
                 execution(
-                    sync, "SUCCESS", seconds: 240, severity: "warning",
+                    sync, "SUCCESS", seconds: 240, severity: "warning", remarks: [("Lagoa Clara", .skipped), ("Serra Azul", .skipped)],
                     counts: {
                         $0.stores = .init(total: 50, succeeded: 48, skipped: 2, failed: 0)
                         $0.products = .init(fetched: 240_000, accepted: 229_000, rejected: ["CLUB_NOT_BELOW": 11_000])
@@ -221,6 +236,15 @@ struct GoldenCase: Sendable {
                 "WARNING-unverified", .warning,
                 execution(
                     sync, "SUCCESS", seconds: 240, severity: "warning",
+                    remarks: [
+                        (
+                            awkwardName,
+                            .unverified(
+                                FailureReason(
+                                    ofSentence:
+                                        "Integration CRESCEVENDAS, listing of 00000000001002: the partner answered 404: nada aqui"))
+                        )
+                    ],
                     counts: {
                         $0.stores = .init(total: 1, succeeded: 1, skipped: 0, failed: 0)
                         $0.products = .init(fetched: 1, accepted: 1, rejected: [:], uploaded: 1, verified: 0)
@@ -229,6 +253,15 @@ struct GoldenCase: Sendable {
                 "WARNING-empty-and-unverified", .warning,
                 execution(
                     sync, "SUCCESS", seconds: 240, severity: "warning",
+                    remarks: (1...99).map {
+                        (
+                            "Loja \($0)",
+                            .unverified(
+                                FailureReason(
+                                    ofSentence:
+                                        "the club accepted the campaign but its listing does not show 4796 of 4796 lines as sent"))
+                        )
+                    } + [("Serra Azul", .skipped)], remarkCount: 301,
                     counts: {
                         $0.stores = .init(total: 500, succeeded: 499, skipped: 1, failed: 0)
                         $0.products = .init(

@@ -97,6 +97,10 @@ package struct ExecutionFacts: Sendable {
     package let failedChildren: Int
     /// How many parts it has in all; nil: not known.
     package let partCount: Int?
+    /// Those of its stores that succeeded with something to look at, at most `mostParts`, the most differences first.
+    package let remarks: [RemarkedPart]
+    /// How many there are, those that are not listed included.
+    package let remarkCount: Int
     /// What stands in the club today for the stores that a sync failed for; nil: not a sync, or not known.
     package let clubToday: ClubToday?
     /// What it counted.
@@ -104,7 +108,7 @@ package struct ExecutionFacts: Sendable {
     /// Whether it only shows what it would do.
     package let isDryRun: Bool
 
-    /// How many failed parts are listed.
+    /// How many failed or remarked parts are listed.
     package static let mostParts = 100
 
     /// Whether it has not ended: what failed is told "so far".
@@ -120,8 +124,8 @@ package struct ExecutionFacts: Sendable {
     package init(
         job: JobFacts, id: String, status: String?, scheduledFor: Date? = nil, wallTime: WallTime? = nil, startedAt: Date? = nil,
         finishedAt: Date? = nil, severity: String? = nil, error: FailureReason? = nil, failedParts: [FailedPart] = [],
-        failedCount: Int? = nil, failedChildren: Int = 0, partCount: Int? = nil, clubToday: ClubToday? = nil,
-        counts: ExecutionCounts = ExecutionCounts(), isDryRun: Bool = false
+        failedCount: Int? = nil, failedChildren: Int = 0, partCount: Int? = nil, remarks: [RemarkedPart] = [],
+        remarkCount: Int? = nil, clubToday: ClubToday? = nil, counts: ExecutionCounts = ExecutionCounts(), isDryRun: Bool = false
     ) {
         self.job = job
         self.id = id
@@ -136,6 +140,8 @@ package struct ExecutionFacts: Sendable {
         self.failedCount = failedCount ?? failedParts.count
         self.failedChildren = failedChildren
         self.partCount = partCount
+        self.remarks = remarks
+        self.remarkCount = remarkCount ?? remarks.count
         self.clubToday = clubToday
         self.counts = counts
         self.isDryRun = isDryRun
@@ -153,6 +159,32 @@ package struct FailureReason: Sendable, Hashable {
     package init(code: String, message: String) {
         self.code = code
         self.message = message
+    }
+}
+
+/// A store that succeeded with something to look at.
+package struct RemarkedPart: Sendable, Hashable {
+    /// What there is to look at.
+    package enum Remark: Sendable, Hashable {
+        /// So many lines differ between source and target.
+        case differences(Int)
+        /// There was nothing to publish.
+        case skipped
+        /// Its campaign was accepted and not seen in the listing, and why.
+        case unverified(FailureReason)
+        /// A severity, and nothing that says what it is about.
+        case other
+    }
+
+    /// The store's name; where there is no such store any more, how the target knew it.
+    package let name: String
+    /// What there is to look at.
+    package let remark: Remark
+
+    /// Takes both.
+    package init(name: String, remark: Remark) {
+        self.name = name
+        self.remark = remark
     }
 }
 
@@ -243,11 +275,13 @@ package struct LatenessFacts: Sendable {
     package let tickOutcome: String?
     /// The execution that stands for the due time, or the newest one: its id and status.
     package let execution: (id: String, status: String)?
+    /// How a sync's stores stand now; nil: not a sync, or not known.
+    package let clubToday: ClubToday?
 
     /// Takes the facts.
     package init(
         job: JobFacts, dueAt: Date, dueWallTime: WallTime?, expectedWithin: Duration, isScheduled: Bool,
-        tickOutcome: String? = nil, execution: (id: String, status: String)?
+        tickOutcome: String? = nil, execution: (id: String, status: String)?, clubToday: ClubToday? = nil
     ) {
         self.job = job
         self.dueAt = dueAt
@@ -256,6 +290,7 @@ package struct LatenessFacts: Sendable {
         self.isScheduled = isScheduled
         self.tickOutcome = tickOutcome
         self.execution = execution
+        self.clubToday = clubToday
     }
 }
 

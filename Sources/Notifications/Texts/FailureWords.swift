@@ -139,6 +139,14 @@ struct FailureWords: Sendable {
     }
 }
 
+extension FailureReason {
+    /// From a sentence that was stored without its code, as a campaign's `reason` is.
+    init(ofSentence sentence: String) {
+        let status = sentence.firstMatch(of: #/: the partner answered (\d{3})\b/#).map { "HTTP_\($0.output.1)" }
+        self.init(code: sentence.contains("its listing does not show") ? "NOT_LISTED" : status ?? "", message: sentence)
+    }
+}
+
 /// A stored sentence such as `Integration RP, login: the partner answered 503: em manutenção.`, in its parts.
 private struct PartnerSentence {
     /// `RP`; nil: not about a partner.

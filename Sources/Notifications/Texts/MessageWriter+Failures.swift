@@ -40,20 +40,20 @@ extension MessageWriter {
             default: break
             }
         }
-        guard let today = facts.clubToday else { return lines }
-        if today.without > 0 {
-            lines.append("\(language.of("Sem preços de clube hoje", "Without club prices today")): \(stores(today.without))")
-        }
-        if today.unverified > 0 {
-            lines.append(
-                "\(language.of("Campanha enviada, mas não conferida", "Campaign sent but not verified")): \(stores(today.unverified))")
-        }
-        if today.published > 0 {
-            lines.append(
-                "\(language.of("Continua valendo a campanha anterior de hoje", "Today's earlier campaign stays in the club")): \(stores(today.published))"
-            )
+        if let today = facts.clubToday {
+            lines += inTheClub(
+                today, published: language.of("Continua valendo a campanha anterior de hoje", "Today's earlier campaign stays in the club"))
         }
         return lines
+    }
+
+    /// How many stores stand how, a line each; `published`: what is said of those that were.
+    func inTheClub(_ today: ClubToday, published: String) -> [String] {
+        [
+            (language.of("Sem preços de clube hoje", "Without club prices today"), today.without),
+            (language.of("Campanha enviada, mas não conferida", "Campaign sent but not verified"), today.unverified),
+            (published, today.published),
+        ].filter { $0.1 > 0 }.map { "\($0.0): \(stores($0.1))" }
     }
 
     /// Why: for each reason the stores that it stopped, the most frequent reason first.
@@ -62,34 +62,70 @@ extension MessageWriter {
             guard let error = facts.error else { return [] }
             return [[.init("\(language.of("Motivo", "Reason")): \(failures.of(error))")]]
         }
-        // A stable sort: reasons of the same weight stay in the order of their stores.
-        let ordered = reasons(facts).enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
-        var (lines, shown, counted): ([MessageText.Line], Int, Int) = ([], 0, 0)
-        for reason in ordered where shown < Self.mostPartsShown {
-            lines.append(line(reason.words, Array(reason.names.prefix(Self.mostPartsShown - shown)), of: reason.count))
-            shown += reason.names.count
+        var lines = list(reasons(facts), of: facts.failedCount, nouns(facts))
+        if facts.isSoFar {
+            lines.append([.init(language.of("Novo aviso só se mais alguma falhar.", "Another message only if more fail."))])
+        }
+        return lines
+    }
+
+    /// The stores with the most differences in one line; for each other remark the stores that it is about, the most frequent first.
+    func remarked(_ facts: ExecutionFacts) -> [MessageText.Line] {
+        var (differing, reasons): ([(name: String, count: Int)], [Reason]) = ([], [])
+        for part in facts.remarks {
+            switch part.remark {
+            case .differences(let count): differing.append((shortened(part.name), count))
+            case .skipped: reasons.add(shortened(part.name), to: language.of("sem produtos de clube", "no club products"))
+            case .unverified(let reason):
+                let words = language.of("enviada, mas não conferida: ", "sent but not verified: ") + failures.of(reason)
+                reasons.add(shortened(part.name), to: words)
+            case .other: reasons.add(shortened(part.name), to: language.of("com alerta", "with a warning"))
+            }
+        }
+        let unlisted = facts.remarkCount - facts.remarks.count
+        let others = reasons.reduce(differing.isEmpty ? unlisted : 0) { $0 + $1.count }
+        return byStore(differing, unlisted: unlisted) + list(reasons, of: others, (("loja", "store"), ("lojas", "stores")))
+    }
+
+    /// `Por loja: Serra Azul (1.204), Campo Verde (12) e mais 3`
+    private func byStore(_ differing: [(name: String, count: Int)], unlisted: Int) -> [MessageText.Line] {
+        guard !differing.isEmpty else { return [] }
+        var line: MessageText.Line = [.init(language.of("Por loja: ", "By store: "))]
+        for (place, store) in differing.prefix(Self.mostPartsShown).enumerated() {
+            if place > 0 { line.append(.init(", ")) }
+            line += [.init(store.name, .strong), .init(" (\(language.grouped(store.count)))")]
+        }
+        let more = differing.dropFirst(Self.mostPartsShown).count + unlisted
+        if more > 0 { line.append(.init(language.of(" e mais \(language.grouped(more))", " and \(language.grouped(more)) more"))) }
+        return [line]
+    }
+
+    /// Of `total` parts: for each reason, the most frequent first, those that it is about; every reason that there is room for has one at
+    /// least.
+    private func list(_ reasons: [Reason], of total: Int, _ nouns: Nouns) -> [MessageText.Line] {
+        // A stable sort: reasons of the same weight stay in the order of their parts.
+        let ordered = reasons.enumerated().sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map(\.element)
+        let listed = ordered.prefix(Self.mostPartsShown)
+        var (lines, spare, counted): ([MessageText.Line], Int, Int) = ([], Self.mostPartsShown - listed.count, 0)
+        for reason in listed {
+            let names = Array(reason.names.prefix(1 + spare))
+            lines.append(line(reason.words, names, of: reason.count))
+            spare -= names.count - 1
             counted += reason.count
         }
-        let more = facts.failedCount - counted
-        if more > 0 {
-            let (one, many) = nouns(facts)
-            let words = language.count(more, (one.0, "more \(one.1)"), (many.0, "more \(many.1)"))
+        if total > counted {
+            let words = language.count(total - counted, (nouns.one.0, "more \(nouns.one.1)"), (nouns.many.0, "more \(nouns.many.1)"))
             lines.append([.init(language.of("• e mais \(words)", "• and \(words)"))])
         }
         return lines
     }
 
     /// The listed stores by reason, in their order. Those that are not listed count with the reason of their code, where it has but one.
-    private func reasons(_ facts: ExecutionFacts) -> [(words: String, names: [String], count: Int)] {
-        var reasons: [(words: String, names: [String], count: Int)] = []
+    private func reasons(_ facts: ExecutionFacts) -> [Reason] {
+        var reasons: [Reason] = []
         var places: [String: Set<Int>] = [:]
         for part in facts.failedParts {
-            let words = failures.of(part.reason)
-            let place = reasons.firstIndex { $0.words == words } ?? reasons.endIndex
-            if place == reasons.endIndex { reasons.append((words, [], 0)) }
-            reasons[place].names.append(label(part))
-            reasons[place].count += 1
-            places[part.reason.code, default: []].insert(place)
+            places[part.reason.code, default: []].insert(reasons.add(label(part), to: failures.of(part.reason)))
         }
         for (code, alike) in Dictionary(grouping: facts.failedParts, by: \.reason.code) {
             guard let place = places[code]?.first, places[code]?.count == 1 else { continue }
@@ -126,8 +162,28 @@ extension MessageWriter {
         language.count(count, nouns(facts).one, nouns(facts).many)
     }
 
-    private func nouns(_ facts: ExecutionFacts) -> (one: (String, String), many: (String, String)) {
+    private typealias Nouns = (one: (String, String), many: (String, String))
+
+    private func nouns(_ facts: ExecutionFacts) -> Nouns {
         facts.failedParts.contains { $0.storeID != nil }
             ? (("loja", "store"), ("lojas", "stores")) : (("parte", "part"), ("partes", "parts"))
+    }
+}
+
+/// Why, and which parts.
+private struct Reason {
+    let words: String
+    var names: [String] = []
+    var count = 0
+}
+
+extension [Reason] {
+    /// One more part of a reason; gives the reason's place.
+    @discardableResult fileprivate mutating func add(_ name: String, to words: String) -> Int {
+        let place = firstIndex { $0.words == words } ?? endIndex
+        if place == endIndex { append(Reason(words: words)) }
+        self[place].names.append(name)
+        self[place].count += 1
+        return place
     }
 }

@@ -11,17 +11,22 @@ extension MessageWriter {
             : language.of("Nenhum sucesso desde \(due), há mais de \(within).", "No success since \(due), more than \(within) ago.")
         var lines: [MessageText.Line] = [headline("⏰", facts.job.name, verdict), [.init(expectation)]]
         if facts.isScheduled { lines.append([.init(state(of: facts))]) }
-        if facts.job.type == "SYNC_PRODUCTS", facts.execution?.status != "SUCCESS" {
-            lines.append([
-                .init(language.of("As lojas podem abrir sem os preços de clube de hoje.", "Stores may open without today's club prices."))
-            ])
-        }
+        if facts.job.type == "SYNC_PRODUCTS" { lines += inTheShops(facts).map { [.init($0)] } }
         if let execution = facts.execution {
             lines.append([.init("chimera execution show \(execution.id)", .code)])
         } else {
             lines.append([.init("chimera job show \(shellWord(facts.job.name))", .code)])
         }
         return Written(subject: "\(facts.job.name) \(verdict)", text: MessageText(lines))
+    }
+
+    /// What the delay means for the shops: somebody may have published them by hand meanwhile.
+    private func inTheShops(_ facts: LatenessFacts) -> [String] {
+        guard let today = facts.clubToday, today != ClubToday() else {
+            return facts.execution?.status == "SUCCESS"
+                ? [] : [language.of("As lojas podem abrir sem os preços de clube de hoje.", "Stores may open without today's club prices.")]
+        }
+        return inTheClub(today, published: language.of("Com preços de clube hoje", "With club prices today"))
     }
 
     private func state(of facts: LatenessFacts) -> String {

@@ -67,6 +67,7 @@ package struct MessageWriter: Sendable {
             lines += inTheShops(facts).map { [.init($0)] }
             lines += failed(facts)
         }
+        if event == .warning || event == .recovery { lines += remarked(facts) }
         if event != .start { lines += counts(facts, event).map { [.init($0)] } }
         if let times = times(facts) { lines.append([.init(times)]) }
         lines.append([.init("chimera execution show \(facts.id)", .code)])
