@@ -55,7 +55,11 @@ final class LeaseKeeper: Sendable {
             _ = await lease.renewals.wait(upTo: left > .zero ? min(left, .seconds(1)) : .seconds(1))
             let now = lease.term
             if let last, now != last {
-                logger.error("the lease could not be renewed in time; runs are stopped and handed back")
+                let running = runningCount()
+                logger.error(
+                    "the lease could not be renewed in time; "
+                        + (running == 0 ? "nothing was running" : "runs are stopped and handed back"),
+                    ["running": "\(running)"])
                 onLost(now)
             }
             last = now

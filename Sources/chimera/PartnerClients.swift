@@ -81,15 +81,20 @@ final class PartnerClients: PartnerDirectory {
 
     /// A document of the configuration with its envelopes opened.
     func opened(_ document: JSONValue) throws -> OpenedDocument {
-        if let keyring { return try keyring.decryptAll(in: document) }
-        guard !document.text.contains("\"enc:v1:") else {
-            throw OperatorError(
-                exitCode: .configuration, message: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
+        guard let keyring else {
+            guard !document.text.contains("\"enc:v1:") else {
+                throw MissingKey(description: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
+            }
+            return OpenedDocument(value: document)
         }
-        return OpenedDocument(value: document)
+        do {
+            return try keyring.decryptAll(in: document)
+        } catch SecretsError.unknownKey(let id) {
+            throw MissingKey(description: "\(SecretsError.unknownKey(id))")
+        }
     }
 
-    /// A configuration that cannot be used is a permanent failure that names the integration.
+    /// A configuration that cannot be used is a permanent failure that names the integration. A key that this worker lacks another one may have.
     private static func naming<T>(_ row: IntegrationRow, _ body: () throws -> T) throws -> T {
         do {
             return try body()
@@ -97,7 +102,12 @@ final class PartnerClients: PartnerDirectory {
             let message = "\(error)"
             throw RunError(
                 code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name) cannot be used: \(message)",
-                isRetryable: false)
+                isRetryable: error is MissingKey)
         }
     }
+}
+
+/// What is sealed cannot be opened with the keys of this process.
+struct MissingKey: Error, CustomStringConvertible {
+    let description: String
 }

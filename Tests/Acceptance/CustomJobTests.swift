@@ -185,7 +185,7 @@ import Testing
     }
 
     /// A key file's line, and "opensesame" sealed with it by another program (Python's cryptography).
-    private static let sealed = (
+    static let sealed = (
         line: "k1:\(Data((0..<32).map { UInt8($0) }).base64EncodedString())\n",
         envelope: "enc:v1:k1:AAECAwQFBgcICQoLKHKzdbaAsXrgJGBvftgXz8nwIPtGL8JEKgw"
     )

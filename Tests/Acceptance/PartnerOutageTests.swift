@@ -67,6 +67,30 @@ import Testing
         }
     }
 
+    @Test("a worker without the key costs an attempt: another one, which has it, publishes all the same")
+    func missingKey() async throws {
+        let key = NSTemporaryDirectory() + "chimera-acceptance-\(UUID().uuidString).key"
+        defer { try? FileManager.default.removeItem(atPath: key) }
+        try CustomJobTests.sealed.line.write(toFile: key, atomically: true, encoding: .utf8)
+        try await Rig.with(RigSettings(stores: 1, products: 50)) { rig in
+            _ = try await rig.pool.query(
+                """
+                UPDATE integrations SET config = jsonb_set(config, '{auth_headers,X-Other}', to_jsonb(\(CustomJobTests.sealed.envelope)::text))
+                WHERE name = 'club'
+                """)
+            _ = try await rig.pool.query("UPDATE job_configurations SET retry_delay_seconds = 1")
+            let blind = try rig.worker()
+            let id = try await rig.trigger()
+            try await eventually("a first attempt without the key") {
+                try await rig.value("SELECT count(*) FROM job_attempts WHERE error_details ->> 'message' LIKE '%CHIMERA_KEY_FILE%'") > 0
+            }
+            blind.signal(SIGKILL)
+            try await blind.waitForExit()
+            _ = try rig.worker(environment: ["CHIMERA_KEY_FILE": key])
+            #expect(try await rig.finished(id).status == "SUCCESS")
+        }
+    }
+
     @Test("a partner that cannot be reached costs the attempts and nothing else")
     func unreachable() async throws {
         let settings = RigSettings(

@@ -76,6 +76,26 @@ import Testing
         }
     }
 
+    @Test("a partner that is left alone after its failures is named, for how long, and what looks at it; nobody else is")
+    func restingPartner() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            for name in ["it's RP", "well"] {
+                try await database.done("integration", "add", name, "--type", "RP", "--base-url", "http://rp.example")
+            }
+            let id = try await database.pool.query("SELECT id FROM integrations ORDER BY id").first?.get("id", as: Int.self) ?? 0
+            _ = try await database.pool.query("SELECT record_request_failure(\(id), 1 + n % 2) FROM generate_series(1, 25) AS n")
+            #expect(try await !database.done("status").text.contains("partners: "), "two stores are not the partner")
+            _ = try await database.pool.query("SELECT record_request_failure(\(id), 3)")
+            let line = try #require(try await database.done("status").lines.first { $0.hasPrefix("partners: ") })
+            #expect(line.contains("\"it's RP\" failed 26 times in a row and is left alone for 2"), "\(line)")
+            #expect(line.hasSuffix(#": chimera integration test 'it'\''s RP'"#) && !line.contains("well"))
+            let resting = try await database.done("status", "--json").json["resting"]?.arrayValue ?? []
+            #expect(resting.map { $0["name"] } == ["it's RP"] && resting[0]["failures"] == 26)
+            _ = try await database.pool.query("SELECT record_request_success(\(id))")
+            #expect(try await database.done("status", "--json").json["resting"] == [])
+        }
+    }
+
     @Test("a store whose sync is queued needs a worker, or patience when there is one, and never another run")
     func queued() async throws {
         try await TestDatabase.withDatabase(template: .migrated) { database in

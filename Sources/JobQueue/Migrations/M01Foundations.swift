@@ -21,12 +21,6 @@ extension Migration {
               SELECT to_timestamp(('x' || lpad(left(replace(id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0)
             $$;
 
-            CREATE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-              NEW.updated_at := clock_timestamp();
-              RETURN NEW;
-            END $$;
-
             -- A text without its secrets, as `Masking` hides them: envelopes, user info in URLs (also with a raw slash in the password), and what stands
             -- behind a key that says so. Where the end of a secret is not certain it hides too much.
             CREATE FUNCTION mask_text(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
@@ -157,6 +151,6 @@ extension Migration {
         down: #"""
             DROP FUNCTION audit_truncate, check_document, refuse_first, refuse_setting, refuse, audit_change, current_actor CASCADE;
             DROP TABLE audit_log;
-            DROP FUNCTION mask_secrets, mask_text, set_updated_at, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
+            DROP FUNCTION mask_secrets, mask_text, uuid_v7_time, uuid_v7_floor, uuid_v7 CASCADE;
             """#)
 }

@@ -11,7 +11,8 @@ enum StatusCommand {
             INACTIVE and UNSCHEDULED are syncs that rest or have no cron pattern while no other one comes.
             """
     ) { invocation in
-        let (stores, workers, schedules, channels, untold, mends) = try await OperatorDatabase(invocation).transaction { transaction in
+        let (stores, workers, schedules, channels, untold, resting, mends) = try await OperatorDatabase(invocation).transaction {
+            transaction in
             let stores = try await transaction.rows(StatusStatements.stores)
             let workers = try await transaction.row(StatusStatements.workers) ?? .null
             let idle = try await transaction.rows(StatusStatements.idleSyncs)
@@ -20,6 +21,7 @@ enum StatusCommand {
             return (
                 stores, workers, schedules + idle, try await transaction.rows(ChannelStatements.troubled),
                 try await transaction.query(StatusStatements.untold).compactMap { $0["name"] },
+                try await transaction.rows(StatusStatements.resting),
                 StoreMends(hasWorkers: (workers["alive"]?.intValue ?? 0) > 0, retries: retries, idleSyncs: idle)
             )
         }
@@ -30,6 +32,7 @@ enum StatusCommand {
                 JSONValue.object([
                     "stores": .array(rows), "mends": .array(together), "workers": workers, "schedules": .array(schedules),
                     "channels": .array(channels), "untold": .array(untold.map { .string($0) }),
+                    "resting": .array(resting),
                 ]).text)
         } else {
             var lines = overview(rows, together)
@@ -39,6 +42,7 @@ enum StatusCommand {
                     : "workers: none is alive: chimera worker")
             let sentences = schedules.map { sentence(on: $0, mends.retries) }
             lines.append("schedules: " + (sentences.isEmpty ? "as they should be" : sentences.joined(separator: "; ")))
+            if !resting.isEmpty { lines.append("partners: " + resting.map(rest).joined(separator: "; ")) }
             var silent = channels.map(silence)
             if !untold.isEmpty {
                 silent.append("nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
@@ -83,6 +87,13 @@ enum StatusCommand {
             channel["active"]?.boolValue == true
             ? (failing, "test \(shellWord(name))") : ("is switched off", "edit \(shellWord(name)) --active yes")
         return printableLine("\(shown(name)) \(state): \(problem): chimera channel \(mend)")
+    }
+
+    private static func rest(of partner: JSONValue) -> String {
+        let seconds = Cell.duration(seconds: partner["seconds"]?.doubleValue ?? 0)
+        return printableLine(
+            "\(shown(Cell.text(partner["name"]))) failed \(Cell.text(partner["failures"])) times in a row and is left alone for \(seconds); "
+                + "what waits for it goes on by itself: chimera integration test \(shellWord(Cell.text(partner["name"])))")
     }
 
     private static func sentence(on schedule: JSONValue, _ retries: RetryAdvice) -> String {

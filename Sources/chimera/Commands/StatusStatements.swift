@@ -30,6 +30,13 @@ enum StatusStatements {
         ORDER BY j.name
         """
 
+    /// Partners that failed so often in a row that they are left alone for a while, by whomever.
+    static let resting: SQL = """
+        SELECT i.name, s.failures, s.open_until, extract(epoch FROM s.open_until - clock_timestamp())::float8 AS seconds
+        FROM integration_state AS s JOIN integrations AS i ON i.id = s.integration_id
+        WHERE s.open_until > clock_timestamp() AND i.deleted_at IS NULL ORDER BY i.name
+        """
+
     /// Jobs with a schedule whose failures nobody hears of.
     static let untold: SQL = """
         SELECT j.name FROM job_configurations AS j
