@@ -68,7 +68,7 @@ struct DeliveryReader: Sendable {
         if event == .late {
             let job = try Self.job(row)
             let today =
-                job.type == "SYNC_PRODUCTS" && readsClub ? try await clubToday(DeliveryStatements.clubToday(ofJob: job.id), snapshot) : nil
+                job.type == "SYNC_PRODUCTS" && readsClub ? try await clubToday(PartStatements.clubToday(ofJob: job.id), snapshot) : nil
             subject = .lateness(try Self.lateness(row, job, clubToday: today))
         } else if row["execution_id"] != nil {
             subject = .execution(try await execution(row, event, snapshot, readsClub: readsClub))
@@ -97,13 +97,13 @@ struct DeliveryReader: Sendable {
         var clubToday: ClubToday?
         if event == .failure {
             if job.type == "SYNC_PRODUCTS", readsClub {
-                clubToday = try await self.clubToday(DeliveryStatements.clubToday(of: id), snapshot)
+                clubToday = try await self.clubToday(PartStatements.clubToday(of: id), snapshot)
             }
-            parts = try await snapshot.query(DeliveryStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
+            parts = try await snapshot.query(PartStatements.failedParts(of: id, limit: ExecutionFacts.mostParts)).map(Self.part)
         }
         var (remarks, remarkCount): ([RemarkedPart], Int?) = ([], nil)
         if event == .warning || event == .recovery {
-            let rows = try await snapshot.query(DeliveryStatements.remarkedParts(of: id, limit: ExecutionFacts.mostParts))
+            let rows = try await snapshot.query(PartStatements.remarkedParts(of: id, limit: ExecutionFacts.mostParts))
             remarks = try rows.map(Self.remark)
             remarkCount = try rows.first?.get("count")
         }
