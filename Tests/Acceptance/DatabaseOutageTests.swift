@@ -60,10 +60,10 @@ import Testing
             var attempt = 0
             for _ in 1...3 {
                 attempt = try await running(after: attempt)
-                let losses = worker.errors.count { $0.contains("runs are stopped and handed back") }
+                let losses = worker.errors.count { $0.contains("the lease could not be renewed in time") }
                 try await server.stop(.fast)
                 try await eventually(within: .seconds(30), "the worker's loss of its lease") {
-                    worker.errors.count { $0.contains("runs are stopped and handed back") } > losses
+                    worker.errors.count { $0.contains("the lease could not be renewed in time") } > losses
                 }
                 try await server.start()
             }

@@ -24,7 +24,7 @@ import Testing
             let before = try await snapshot(rig)
             let asked = try await rig.sandbox.state().requestCount
             sleeper.signal(SIGCONT)
-            _ = try await sleeper.line(containing: "runs are stopped and handed back", within: .seconds(20))
+            _ = try await sleeper.line(containing: "the lease could not be renewed in time", within: .seconds(20))
             // What it does next is other work.
             helper.signal(SIGTERM)
             try await helper.waitForExit(within: .seconds(40))
@@ -89,7 +89,7 @@ import Testing
             let id = try await rig.trigger()
             try await Self.pageIsAskedFor(rig)
             proxy.set(.blackHole)
-            _ = try await deaf.line(containing: "runs are stopped and handed back", within: .seconds(20))
+            _ = try await deaf.line(containing: "the lease could not be renewed in time", within: .seconds(20))
             let asked = try await rig.sandbox.state().requestCount
             let helper = try rig.worker(Self.lease)
             #expect(try await rig.finished(id).status == "SUCCESS")

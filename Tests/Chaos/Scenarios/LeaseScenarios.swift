@@ -94,11 +94,11 @@ extension Catalogue {
                 let id = try await rig.trigger()
                 try await eventually("pages of round \(round)") { try await rig.sandbox.state().requestCount >= before + 6 }
                 try await trial.pause(0...1_000)
-                let stops = deaf.errors.count { $0.contains("runs are stopped and handed back") }
+                let stops = deaf.errors.count { $0.contains("the lease could not be renewed in time") }
                 let silentSince = ContinuousClock.now
                 proxy.set(.blackHole)
                 try await eventually(within: .seconds(20), "the runs are stopped") {
-                    deaf.errors.count { $0.contains("runs are stopped and handed back") } > stops
+                    deaf.errors.count { $0.contains("the lease could not be renewed in time") } > stops
                 }
                 let seconds = (ContinuousClock.now - silentSince) / .seconds(1)
                 slowest = max(slowest, seconds)

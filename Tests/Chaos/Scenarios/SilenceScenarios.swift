@@ -24,7 +24,7 @@ extension Catalogue {
             let silentFrom = Date()
             let isDeaf = trial.random(0...1) == 0
             proxy.set(isDeaf ? .deaf : .blackHole)
-            _ = try await deaf.line(containing: "runs are stopped and handed back", within: .seconds(60))
+            _ = try await deaf.line(containing: "the lease could not be renewed in time", within: .seconds(60))
             let noticed = Date()
             let leaseEnd: Double = try await rig.value("SELECT extract(epoch FROM max(lease_until))::float8 AS value FROM workers")
             try require(
