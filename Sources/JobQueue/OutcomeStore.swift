@@ -21,15 +21,13 @@ final class OutcomeStore: Sendable {
     private static let partitionInterval: Duration = .seconds(4)
 
     let pool: PostgresPool
-    let lockedParents: LockedParents
     /// Whether this worker claims no more: then others are told of the places that its runs leave.
     let isLeaving: @Sendable () -> Bool
     private let madePartitionsAt = Mutex<Duration?>(nil)
     private let logger = Logger(label: "outcomes")
 
-    init(pool: PostgresPool, lockedParents: LockedParents, isLeaving: @escaping @Sendable () -> Bool) {
+    init(pool: PostgresPool, isLeaving: @escaping @Sendable () -> Bool) {
         self.pool = pool
-        self.lockedParents = lockedParents
         self.isLeaving = isLeaving
     }
 
@@ -151,22 +149,20 @@ final class OutcomeStore: Sendable {
         }
     }
 
+    /// Those whose rows nobody has locked. A parent whose row somebody has is left to `sweep_parents`: it ends with the next round of housekeeping.
     private func executeUnlocked<Item: RunEnd>(
         _ items: [Item], _ statement: ([Item], RowLocks) -> SQL
     ) async throws -> Set<ExecutionID> {
         var locked: Set<ExecutionID> = []
-        var lockedParents: Set<ExecutionID> = []
         try await repeatingConflicts {
-            (locked, lockedParents) = try await self.pool.transaction { transaction in
+            locked = try await self.pool.transaction { transaction in
                 let rows = try await transaction.query(QueueStatements.lockUnlocked(items.map(\.run)))
                 let free = Set(rows.compactMap { $0["is_free"] == "t" ? $0["id"] : nil })
                 let writable = items.filter { free.contains($0.run.id) }
                 if !writable.isEmpty { _ = try await transaction.query(statement(writable, .holds(free))) }
-                let parents = Set(writable.compactMap(\.run.parentID)).subtracting(free)
-                return (Set(rows.compactMap { $0["is_free"] == "f" ? $0["id"] : nil }), parents)
+                return Set(rows.compactMap { $0["is_free"] == "f" ? $0["id"] : nil })
             }
         }
-        self.lockedParents.add(lockedParents)
         return locked
     }
 

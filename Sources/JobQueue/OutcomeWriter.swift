@@ -40,7 +40,6 @@ final class OutcomeWriter: Sendable {
         }
     }
     private let unwritten = Mutex(Unwritten())
-    private let lockedParents: LockedParents
     private let store: OutcomeStore
     /// Called after outcomes were written, with whether limits may now let others through.
     private let onWritten: @Sendable (_ freesPlaces: Bool) -> Void
@@ -55,8 +54,7 @@ final class OutcomeWriter: Sendable {
         self.logs = logs
         self.wakeup = wakeup
         self.onWritten = onWritten
-        lockedParents = LockedParents(pool: pool, interval: Self.lockedOutInterval)
-        store = OutcomeStore(pool: pool, lockedParents: lockedParents, isLeaving: isLeaving)
+        store = OutcomeStore(pool: pool, isLeaving: isLeaving)
     }
 
     func submit(_ run: ClaimedRun, _ outcome: RunOutcome) {
@@ -78,7 +76,7 @@ final class OutcomeWriter: Sendable {
         var failures = 0
         while !Task.isCancelled {
             if unwritten.withLock({ $0.waiting.isEmpty }) && logs.isEmpty {
-                let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty } && lockedParents.isEmpty
+                let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty }
                 _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
                     // Only lines: let a few gather, so that a job that logs a lot costs few transactions.
@@ -131,7 +129,6 @@ final class OutcomeWriter: Sendable {
             throw error
         }
         if !outcomes.isEmpty { onWritten(outcomes.contains { $0.run.isGated }) }
-        try await lockedParents.end()
         try await write(\.lockedOut, every: Self.lockedOutInterval)
         try await write(\.withoutDay, every: Self.withoutDayInterval)
         if let waitingLines { throw waitingLines }

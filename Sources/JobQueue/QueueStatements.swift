@@ -71,22 +71,6 @@ enum QueueStatements {
             """
     }
 
-    /// Locks those of these parents that nobody has locked; gives their ids.
-    static func lockParents(_ parents: Set<ExecutionID>) -> SQL {
-        """
-        WITH \(patience) SELECT l.id::text AS id FROM patience, job_live AS l WHERE l.id = ANY (\(parents.sorted())::uuid[])
-        ORDER BY l.id FOR UPDATE OF l SKIP LOCKED
-        """
-    }
-
-    /// Those of these parents that have not ended.
-    static func waitingParents(_ parents: Set<ExecutionID>) -> SQL {
-        "SELECT id::text AS id FROM job_live WHERE id = ANY (\(parents.sorted())::uuid[])"
-    }
-
-    /// Those of these parents that wait for nothing any more end.
-    static func endParents(_ parents: Set<ExecutionID>) -> SQL { "SELECT end_parents(\(parents.sorted())::uuid[])" }
-
     /// Gives rows back that this worker holds by the database's word alone.
     static func giveBack(rows: [HeldRow]) -> SQL {
         """
