@@ -18,7 +18,7 @@ final class Claimer: Sendable {
 
     private let identity: WorkerIdentity
     private let pool: PostgresPool
-    private let configurations: ConfigurationCache
+    let configurations: ConfigurationCache
     private let slots: Slots
     private let lease: Lease
     private let signals: ClaimSignals

@@ -23,7 +23,8 @@ package struct JobConfiguration: Sendable {
     package let timeout: Duration
 }
 
-/// The configurations of the jobs whose runs were claimed lately, at most a second old: a change takes effect within 2 s.
+/// The configurations of the jobs whose runs were claimed lately, at most a second old. A worker that listens hears of a change before it
+/// hears of what is inserted after it; one that does not follows within 2 s.
 final class ConfigurationCache: Sendable {
     private static let goodFor: Duration = .seconds(1)
     private let pool: PostgresPool
@@ -52,6 +53,9 @@ final class ConfigurationCache: Sendable {
             ids.reduce(into: [:]) { found, id in found[id] = entries[id]?.configuration }
         }
     }
+
+    /// One of them was changed.
+    func forget() { entries.withLock { $0.removeAll() } }
 
     private static func decode(_ row: PostgresRow) throws -> JobConfiguration {
         JobConfiguration(

@@ -2,7 +2,8 @@ import Postgres
 
 extension PostgresError {
     /// The day's table is not there, and could not be made.
-    var isMissingPartition: Bool { sqlState == "23514" && message.contains("no partition") }
+    /// Told by its code and by what it lacks, for servers speak many languages: a CHECK that refuses a row has a name.
+    var isMissingPartition: Bool { sqlState == "23514" && kind == .constraint(name: "") }
 
     var isLockTimeout: Bool { sqlState == "55P03" }
 

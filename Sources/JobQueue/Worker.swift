@@ -80,6 +80,8 @@ package struct Worker: Sendable {
 
         // Jobs may block the threads that tasks share; leases and timeouts go on.
         let thread = ServiceThread(label: "chimera.lease")
+        // Where sessions are few, what claims comes before what listens and tells.
+        _ = try? await queuePool.query(QueueStatements.firstSession, deadline: .seconds(5))
         await begin(keeper, until: shutdown)
         await withDiscardingTaskGroup { renewals in
             renewals.addTask(executorPreference: thread) { await keeper.run() }
@@ -87,7 +89,9 @@ package struct Worker: Sendable {
                 services.addTask { await outcomes.run() }
                 services.addTask(executorPreference: thread) { await watch.run() }
                 services.addTask { await Maintenance(pool: queuePool, interval: settings.lease / 3).run() }
-                if settings.listens { services.addTask { await listener(signals, cancellations: watchWakeup).run() } }
+                if settings.listens {
+                    services.addTask { await listener(signals, cancellations: watchWakeup, configurations: claimer.configurations).run() }
+                }
                 services.addTask {
                     await shutdown.wait()
                     signals.signal()
@@ -104,10 +108,11 @@ package struct Worker: Sendable {
         for pool in [jobPool, queuePool, leasePool] { await pool.close() }
     }
 
-    private func listener(_ signals: ClaimSignals, cancellations: Wakeup) -> PostgresListener {
+    private func listener(_ signals: ClaimSignals, cancellations: Wakeup, configurations: ConfigurationCache) -> PostgresListener {
         var heard: [String: @Sendable () -> Void] = told.mapValues { wakeup in { wakeup.signal() } }
         heard["chimera_jobs"] = signals.notified
         heard["chimera_cancel"] = cancellations.signal
+        heard["chimera_configurations"] = configurations.forget
         let told = heard
         return PostgresListener(
             database, channels: told.keys.sorted(), onNotify: { channel, _ in told[channel]?() },

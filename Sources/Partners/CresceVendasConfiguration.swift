@@ -61,10 +61,14 @@ struct CresceVendasConfiguration: Sendable {
 
     private static func rules(_ config: ConfigurationFields) throws(PartnerFailure) -> CampaignRules {
         let standard = CampaignRules()
-        return CampaignRules(
+        let rules = CampaignRules(
             nameTemplate: try config.text("campaign_config.name_template") ?? standard.nameTemplate,
             startMinute: try minute("campaign_config.start_time", config) ?? standard.startMinute,
             endMinute: try minute("campaign_config.end_time", config) ?? standard.endMinute)
+        guard rules.startMinute < rules.endMinute else {
+            throw config.defect("config.campaign_config.end_time must lie behind start_time, on the same day")
+        }
+        return rules
     }
 
     /// Minutes after midnight of `HH:mm`.

@@ -22,9 +22,9 @@ struct ConnectionSettings: Sendable {
         self.timeout = patience ?? timeout
         lowSpeedLimit = HTTPRequest.LowSpeedLimit(
             bytesPerSecond: try fields.wholeNumber("low_speed_bytes_per_second", in: 0...1_000_000_000) ?? 100,
-            // A partner that thinks sends nothing either: who gives it more time means that.
+            // A partner that thinks sends nothing either: it has the request's own time for that.
             duration: try fields.wholeNumber("low_speed_seconds", in: 1...3600).map { .seconds($0) }
-                ?? max(.seconds(30), patience ?? .zero))
+                ?? max(.seconds(30), self.timeout))
         self.maximumBodyBytes = try fields.wholeNumber("max_response_bytes", in: 1...(1 << 30)) ?? maximumBodyBytes
         proxy = try fields.proxy()
         caFile = try fields.text("ca_file")

@@ -110,7 +110,7 @@ struct PageCursor {
 
     /// A code as where the next page may begin, seen before this page was read; nil when it cannot.
     func plausible(_ code: Int64?) -> Int64? {
-        guard let code, code > position, pageCount + 1 < maximumPages else { return nil }
+        guard let code, code > position, pageCount < maximumPages else { return nil }
         return code
     }
 
@@ -131,11 +131,11 @@ struct PageCursor {
     mutating func advance(over page: [OfferedProduct]) throws(Defect) -> Int64? {
         guard !page.isEmpty else { return nil }
         pageCount += 1
+        guard pageCount <= maximumPages else { throw .tooManyPages }
         let codes = page.compactMap(\.code).filter { $0 > 0 }
         guard page.contains(where: { $0.code != nil }) else { throw .noCodes }
         guard let last = codes.last, last > position else { throw .stuck(at: position) }
         for (before, code) in zip(codes, codes.dropFirst()) where code < before { throw .notAscending(code, after: before) }
-        guard pageCount < maximumPages else { throw .tooManyPages }
         position = last
         return last
     }

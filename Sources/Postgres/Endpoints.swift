@@ -8,11 +8,26 @@ enum Endpoints {
     /// Resolves names, which may block for as long as the resolver takes. A name that cannot be resolved stays as it is: libpq then says why.
     static func all(of parameters: [String: String]) -> [[String: String]] {
         let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
-        guard let host = parameters["host"] ?? environment("PGHOST"), parameters["hostaddr"] == nil, environment("PGHOSTADDR") == nil
-        else { return [parameters] }
-        let hosts = host.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let ports = (parameters["port"] ?? environment("PGPORT") ?? "5432").split(separator: ",", omittingEmptySubsequences: false)
-            .map(String.init)
+        // What the service's file says libpq alone knows: it stands above the environment, and below what is given here.
+        guard parameters["service"] == nil, environment("PGSERVICE") == nil else { return [parameters] }
+        let listed = { (keyword: String, variable: String) in
+            (parameters[keyword] ?? environment(variable))?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
+        let ports = listed("port", "PGPORT") ?? ["5432"]
+        if let numbers = listed("hostaddr", "PGHOSTADDR"), numbers.count > 1 {
+            let names = listed("host", "PGHOST") ?? []
+            guard ports.count == 1 || ports.count == numbers.count, names.isEmpty || names.count == numbers.count else {
+                return [parameters]
+            }
+            return numbers.indices.map { index in
+                var attempt = parameters
+                attempt["hostaddr"] = numbers[index]
+                attempt["host"] = names.isEmpty ? nil : names[index]
+                attempt["port"] = ports.count == 1 ? ports[0] : ports[index]
+                return attempt
+            }
+        }
+        guard let hosts = listed("host", "PGHOST"), listed("hostaddr", "PGHOSTADDR") == nil else { return [parameters] }
         guard ports.count == 1 || ports.count == hosts.count else { return [parameters] }
         return hosts.indices.flatMap { index -> [[String: String]] in
             var single = parameters

@@ -91,7 +91,11 @@ final class LibpqConnection {
     /// The answer to the next message of a pipeline, or its error; neither when it was passed over.
     func pipelinedResult(_ operation: Operation) throws(PostgresError) -> (ResultHandle?, PostgresError?) {
         var last: ResultHandle?
-        while let result = try nextResult(operation) { last = result }
+        while let result = try nextResult(operation) {
+            // Nobody reads or writes its data: libpq would give it again and again.
+            guard ![PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH].contains(result.status) else { throw lost() }
+            last = result
+        }
         guard let last, !isBroken else { throw lost() }
         if let error = last.error { return (nil, error) }
         return (last.status == PGRES_PIPELINE_ABORTED ? nil : last, nil)

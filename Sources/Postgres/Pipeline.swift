@@ -64,7 +64,7 @@ extension Session {
             }
         }
         let (result, error) = try connection.pipelinedResult(operation)
-        if let error, error.isStaleStatement { statements.forget(step.text) }
+        if let error, error.isStaleStatement { statements.forget(step.text, isKept: error.isStalePlan) }
         return (result, error)
     }
 }

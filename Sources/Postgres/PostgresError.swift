@@ -77,7 +77,7 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
     }
 
     /// The whole transaction may succeed when it is repeated.
-    package var isRetryableTransaction: Bool { kind == .serialization || isStalePlan }
+    package var isRetryableTransaction: Bool { kind == .serialization || isStaleStatement }
 
     /// Safe to show: the message and the SQLSTATE, no values of rows.
     package var description: String {

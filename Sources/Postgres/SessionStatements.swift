@@ -18,6 +18,8 @@ extension Session {
         if let standardServerLimit {
             let settings = [
                 ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("IntervalStyle", "iso_8601"), ("bytea_output", "hex"),
+                // Both change what our texts mean: a pattern's backslash, and a missing element of an array.
+                ("standard_conforming_strings", "on"), ("array_nulls", "on"),
                 ("client_min_messages", "warning"), ("statement_timeout", "\(standardServerLimit.wholeMilliseconds)"),
                 ("idle_in_transaction_session_timeout", "\(idleInTransactionLimit.wholeMilliseconds)"),
             ]
@@ -28,7 +30,11 @@ extension Session {
             serverLimit = self.standardServerLimit
             if !ownsBackend { PoolerNotice.tell() }
         }
-        if !ownsBackend { try runScript("SET DateStyle = 'ISO'; SET TimeZone = 'UTC'", connection, operation) }
+        if !ownsBackend {
+            try runScript(
+                "SET DateStyle = 'ISO'; SET TimeZone = 'UTC'; SET standard_conforming_strings = on; SET array_nulls = on", connection,
+                operation)
+        }
     }
 
     /// Runs one statement.
@@ -40,7 +46,7 @@ extension Session {
             return try executeOnce(text, parameters, connection, operation)
         } catch {
             guard error.isStaleStatement else { throw error }
-            statements.forget(text)
+            statements.forget(text, isKept: error.isStalePlan)
             guard connection.transactionStatus == PQTRANS_IDLE else { throw error }
             return try executeOnce(text, parameters, connection, operation)
         }

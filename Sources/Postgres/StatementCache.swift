@@ -41,10 +41,15 @@ struct StatementCache {
     private(set) var forgotten: [String] = []
 
     /// The server has prepared this text.
-    mutating func prepared(_ text: String, name: String) { entries[text]?.name = name }
+    mutating func prepared(_ text: String, name: String) {
+        if let earlier = entries[text]?.name { forgotten.append(earlier) }
+        entries[text]?.name = name
+    }
 
-    /// The server knows the statement no longer, or in a form that does not fit.
-    mutating func forget(_ text: String) { entries[text] = nil }
+    /// The server knows the statement no longer, or (`isKept`) in a form that does not fit.
+    mutating func forget(_ text: String, isKept: Bool) {
+        if let name = entries.removeValue(forKey: text)?.name, isKept { forgotten.append(name) }
+    }
 
     /// Takes the names to drop on the server.
     mutating func takeForgotten() -> [String] {

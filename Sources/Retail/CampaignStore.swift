@@ -19,7 +19,8 @@ struct StoredCampaign: Sendable {
     let metrics: JSONValue?
     /// Whether an upload of it began and is not known not to have arrived.
     let wasUnderWay: Bool
-    let digest: String
+    /// When it holds, as it was planned.
+    let window: PublishedWindow
 }
 
 extension StoredCampaign {
@@ -38,7 +39,7 @@ extension StoredCampaign {
         staged = isWhole ? products : nil
         metrics = try row.getIfPresent("metrics")
         wasUnderWay = try row.get("was_under_way")
-        digest = try row.get("content_digest")
+        window = PublishedWindow(startsAt: try row.get("starts_at"), endsAt: try row.get("ends_at"))
     }
 }
 
@@ -91,6 +92,11 @@ struct CampaignStore: Sendable {
     func unchanged(day: String, content: String) async throws -> (id: Int64, name: String)? {
         let statement = RetailStatements.unchangedCampaign(store: storeID, target: targetID, day: day, content: content)
         return try await context.pool.query(statement).first.map { (try $0.get("id"), $0["name"] ?? "") }
+    }
+
+    /// Whether a stored campaign publishes this content, its destination included; yes where nothing is known of it.
+    func publishes(_ id: Int64, content: String) async throws -> Bool {
+        try await context.pool.query(RetailStatements.publishes(id, content: content)).first?.get("is_same") ?? false
     }
 
     /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.

@@ -43,7 +43,8 @@ package enum RetailStatements {
 
     private static let campaignColumns: SQL = """
         id, execution_id::text AS execution_id, name, starts_at <= clock_timestamp() AS has_started, line_count, status, body, staged_products,
-        metrics, upload_started_at IS NOT NULL AS was_under_way, content_digest
+        metrics, upload_started_at IS NOT NULL AS was_under_way, extract(epoch FROM starts_at)::bigint AS starts_at,
+        extract(epoch FROM ends_at)::bigint AS ends_at
         """
 
     /// The newest campaign of a store's day that counts for what is to be done next.
@@ -72,14 +73,21 @@ package enum RetailStatements {
         SELECT id, name FROM (
           SELECT c.id, c.name, c.content_digest
           FROM campaigns AS c WHERE c.store_id = \(store) AND c.target_id = \(target) AND c.day = \(day)::date AND c.status = 'VERIFIED'
-            AND c.staged_products IS NULL AND NOT EXISTS (SELECT FROM comparison_differences AS d
-              WHERE d.store_id = c.store_id AND d.execution_id > uuid_v7_floor(c.verified_at))
+            AND c.staged_products IS NULL
+            -- A comparison may have been made long before it began: it waits for the store's sync.
+            AND NOT EXISTS (SELECT FROM (SELECT DISTINCT execution_id FROM comparison_differences
+                WHERE store_id = c.store_id AND execution_id > uuid_v7_floor(c.verified_at - interval '1 day')) AS d
+              CROSS JOIN LATERAL execution_state(d.execution_id) AS e WHERE e.started_at >= c.verified_at)
             AND NOT EXISTS (SELECT FROM campaigns AS later WHERE later.store_id = c.store_id AND later.target_id = c.target_id
               AND later.day = c.day AND later.id > c.id AND later.status <> 'VERIFIED'
               AND (later.upload_started_at IS NOT NULL OR later.status = 'SENT'))
           ORDER BY c.id DESC LIMIT 1) AS today
         WHERE content_digest = \(digest(of: content))
         """
+    }
+
+    static func publishes(_ campaign: Int64, content: String) -> SQL {
+        "SELECT content_digest IN ('', " + digest(of: content) + ") AS is_same FROM campaigns WHERE id = \(campaign)"
     }
 
     private static func digest(of content: String) -> SQL { "encode(sha256(convert_to(\(content), 'UTF8')), 'hex')" }

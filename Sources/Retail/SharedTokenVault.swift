@@ -47,7 +47,8 @@ package struct SharedTokenVault: TokenVault {
                     try await endLogin()
                     return fresh.token
                 } catch {
-                    try? await endLogin()
+                    // In a task of its own: in a cancelled one no statement would be sent, and others would wait for 30 s.
+                    await Task { try? await endLogin() }.value
                     throw error
                 }
             }

@@ -23,6 +23,11 @@ actor StoreSync {
     func run() async throws -> JSONValue {
         let day = storeRun.day
         guard let earlier = try await campaigns.latest(day: day), !options.isDryRun else { return try await publish(day: day) }
+        if let staged = earlier.staged, try await !campaigns.publishes(earlier.id, content: content(of: staged.lines)) {
+            // What is stored says to whom it goes: sent as it is, one store's prices would reach another.
+            let reason = "the store's registration, or the partner's address, is another one now"
+            return try await publish(day: day, replacing: (earlier.id, reason))
+        }
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
         case .listOnly(let staged):
@@ -62,7 +67,7 @@ actor StoreSync {
     ) async throws -> JSONValue {
         let day = storeRun.day
         let lines = staged.lines
-        let content = CampaignStore.content(of: lines, destination: "\(store.registration) \(storeRun.targetGate.integration.baseURL)")
+        let content = content(of: lines)
         let dropGuard = DropGuard(maxDropPercent: options.maxDropPercent, isConfirmed: options.confirmsDrop)
         switch dropGuard.judge(now: lines.count, before: baseline.lastLineCount) {
         case .publish: break
@@ -72,7 +77,9 @@ actor StoreSync {
             return metrics.skippedDocument
         case .refuse(let reason): throw RunError(code: "CATALOGUE_DROPPED", message: reason, isRetryable: false)
         }
-        if baseline.isPublished, let earlier = try await campaigns.unchanged(day: day, content: content) {
+        // What was verified before midnight publishes nothing for the day that has begun.
+        let isStillDay = storeRun.zone.local(at: baseline.now).date.description == day
+        if baseline.isPublished, isStillDay, let earlier = try await campaigns.unchanged(day: day, content: content) {
             let reason = "the same content was verified today as campaign \(earlier.id)"
             context.log(.info, "not uploaded again: \(reason)", ["lines": .integer(Int64(lines.count))])
             try await recordSkipped(name: earlier.name, content: content, reason: reason, now: baseline.now)
@@ -96,6 +103,10 @@ actor StoreSync {
         let id = try await record("PLANNED", name, window, content, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
         return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
+    }
+
+    private func content(of lines: [CampaignLine]) -> String {
+        CampaignStore.content(of: lines, destination: "\(store.registration) \(storeRun.targetGate.integration.baseURL)")
     }
 
     private func readProducts() async throws -> StagedProducts {
@@ -211,7 +222,7 @@ actor StoreSync {
         let lines = staged.lines
         do {
             let listed = try await storeRun.listing(day: day).get()
-            let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : Set(listed.lines.map(\.line)) == Set(lines)
+            let isShown = campaign.status == "SENT" ? Self.missing(lines, in: listed) == 0 : isExactly(campaign, lines, listed)
             guard isShown else { return .notShown }
         } catch let failure as PartnerFailure where mayGoOn(failure) {
             context.log(.warning, "the listing cannot be read: \(failure.message)")
@@ -220,6 +231,13 @@ actor StoreSync {
         context.log(.info, "campaign \(campaign.id) had arrived: the listing shows all \(campaign.lineCount) lines")
         try await campaigns.sent(campaign.id, receipt: nil)
         return .shown(metrics: try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics))
+    }
+
+    /// Whether the listing is just what was sent, its times included where it tells them.
+    private func isExactly(_ campaign: StoredCampaign, _ lines: [CampaignLine], _ listed: Listing) -> Bool {
+        guard Set(listed.lines.map(\.line)) == Set(lines) else { return false }
+        guard listed.tellsWindows, let check = try? WindowCheck(listed, expected: campaign.window, zone: storeRun.zone) else { return true }
+        return listed.windows.indices.allSatisfy { check.deviation(at: $0) == nil }
     }
 
     private func verify(

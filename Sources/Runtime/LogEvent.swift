@@ -73,20 +73,13 @@ struct LogEvent {
 
     private static func isPlain(_ text: String) -> Bool {
         let special = [0x7F, UInt8(ascii: "\""), UInt8(ascii: "="), UInt8(ascii: "\\")]
-        return !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && !special.contains($0) } && !text.unicodeScalars.contains(where: steers)
-    }
-
-    /// Whether a terminal that shows it obeys or turns the line round: controls beyond ASCII, marks of a direction.
-    private static func steers(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x80...0x9F, 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
-        }
+        return !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && !special.contains($0) }
+            && !text.unicodeScalars.contains(where: \.steersTerminals)
     }
 
     /// Nil: it stays as it is.
     private static func escape(of scalar: Unicode.Scalar, inJSON: Bool) -> String? {
-        guard steers(scalar) else { return nil }
+        guard scalar.steersTerminals else { return nil }
         let digits = String(scalar.value, radix: 16)
         return inJSON ? #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits : "\\u{\(digits)}"
     }
@@ -126,5 +119,15 @@ struct LogEvent {
         let day = "\(padded(parts.tm_year + 1900, 4))-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
         let clock = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
         return "\(day)T\(clock).\(padded(nanoseconds % 1_000_000_000 / 1_000_000, 3))Z"
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal that shows it obeys or turns the line round: controls beyond ASCII, marks of a direction.
+    package var steersTerminals: Bool {
+        switch value {
+        case 0x80...0x9F, 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 }

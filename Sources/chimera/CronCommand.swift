@@ -74,7 +74,12 @@ private struct CronNextQuestion {
         guard let pattern = arguments.first else { throw Self.usage("cron next needs a pattern") }
         self.pattern = pattern
         var rest = arguments.dropFirst()
-        while let option = rest.popFirst() {
+        while var option = rest.popFirst() {
+            if option.hasPrefix("--"), let equals = option.firstIndex(of: "=") {
+                rest = [String(option[option.index(after: equals)...])] + rest
+                option = String(option[..<equals])
+                guard option != "--json" else { throw Self.usage("--json takes no value") }
+            }
             switch option {
             case "--json": isJSON = true
             case "--zone": zone = try Self.value(of: option, from: &rest)

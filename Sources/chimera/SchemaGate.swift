@@ -30,7 +30,9 @@ struct SchemaGate {
         var tries = 0
         while !program.shutdown.isRequested {
             do {
-                return try await look()
+                return try await program.shutdown.cancelling { try await look() }
+            } catch  where program.shutdown.isRequested {
+                return
             } catch  where error is DeadlineExceeded || (error as? PostgresError)?.isWorthReconnecting == true {
                 tries += 1
                 program.systemd.status("waits for the database")

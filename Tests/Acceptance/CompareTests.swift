@@ -41,6 +41,12 @@ import Testing
             let lines = Selection(try await rig.sandbox.products(of: 2)).lines.sorted { $0.code < $1.code }
             try await rig.sandbox.plant(store: 2, remove: [lines[0].code, lines[3].code])
             #expect(try await rig.compare().differences == ["MISSING_IN_TARGET": 2])
+            // As if it had waited for the sync: it was made before the campaign was verified, and began after it.
+            _ = try await rig.pool.query(
+                """
+                UPDATE campaigns SET verified_at = (SELECT started_at FROM job_executions
+                  WHERE id = (SELECT execution_id FROM comparison_differences LIMIT 1)) WHERE store_id = 2
+                """)
             #expect(try await rig.sync().status == "SUCCESS")
             #expect(try await rig.campaigns(of: 1).map(\.status) == ["VERIFIED", "SKIPPED"])
             #expect(try await rig.campaigns(of: 2).map(\.status) == ["VERIFIED", "VERIFIED"])

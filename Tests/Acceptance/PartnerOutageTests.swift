@@ -82,7 +82,8 @@ import Testing
             let blind = try rig.worker()
             let id = try await rig.trigger()
             try await eventually("a first attempt without the key") {
-                try await rig.value("SELECT count(*) AS value FROM job_attempts WHERE error_details ->> 'message' LIKE '%CHIMERA_KEY_FILE%'") > 0
+                try await rig.value(
+                    "SELECT count(*) AS value FROM job_attempts WHERE error_details ->> 'message' LIKE '%CHIMERA_KEY_FILE%'") > 0
             }
             blind.signal(SIGKILL)
             try await blind.waitForExit()

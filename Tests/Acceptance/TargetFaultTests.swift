@@ -24,6 +24,29 @@ import Testing
         try await expectEnds(faults.map { .passes($0) }, settings: RigSettings())
     }
 
+    @Test("a registration that is corrected between two attempts: what was planned for the other store is not sent again, but built anew")
+    func correctedRegistration() async throws {
+        try await Rig.with(RigSettings(stores: 2, products: 50)) { rig in
+            let rows = try await rig.pool.query("SELECT registration FROM stores ORDER BY id")
+            let (own, others) = (rows[0]["registration"] ?? "", rows[1]["registration"] ?? "")
+            _ = try await rig.pool.query("UPDATE stores SET active = false, registration = 'moved' WHERE id = 2")
+            _ = try await rig.pool.query("UPDATE stores SET registration = \(others) WHERE id = 1")
+            _ = try await rig.pool.query("UPDATE job_configurations SET retry_delay_seconds = 3600")
+            try await rig.sandbox.setFaults(["cv-drop-before-apply:1x"])
+            _ = try rig.worker()
+            let id = try await rig.trigger()
+            try await eventually("the first attempt's end") {
+                try await rig.value("SELECT count(*) AS value FROM job_attempts WHERE outcome = 'RETRY'") > 0
+            }
+            _ = try await rig.pool.query("UPDATE stores SET registration = \(own) WHERE id = 1")
+            _ = try await rig.pool.query("SELECT retry_execution(id) FROM job_executions WHERE parent_id = \(id)::uuid")
+            let ended = try await rig.finished(id)
+            #expect(ended.status == "SUCCESS", "\(ended.message)")
+            #expect(try await rig.sandbox.state().uploads.map(\.registrations) == [[others], [own]])
+            #expect(try await rig.campaigns(of: 1).map(\.status) == ["FAILED", "VERIFIED"])
+        }
+    }
+
     @Test("an upload that is refused is not repeated")
     func refusals() async throws {
         try await expectEnds(

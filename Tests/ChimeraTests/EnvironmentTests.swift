@@ -160,6 +160,15 @@ import Testing
             "/bin/bash", ["-c", "\"$0\" cron next '* * * * *' -n 10000 | head -n 1; echo \"${PIPESTATUS[0]}\"", program])
         try await left.waitForExit()
         #expect(left.output.count == 2 && left.output.last == "0" && left.errors.isEmpty, "\(left.output) \(left.errors)")
+        // An exit code is an answer, too: nobody reads this one's line.
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            try await database.done("store", "add", "001", "--name", "One")
+            let unread = try RunningProgram(
+                "/bin/bash", ["-c", "\"$0\" status | exec 0<&-; echo \"${PIPESTATUS[0]}\"", program],
+                environment: ["DATABASE_URL": database.url])
+            try await unread.waitForExit()
+            #expect(unread.output == ["1"], "\(unread.output) \(unread.errors)")
+        }
         let full = try RunningProgram("/bin/sh", ["-c", "exec \"$0\" help > /dev/full", program])
         #expect(try await full.waitForExit() == .exited(70))
         #expect(full.errors.count == 1 && full.errors[0].contains("cannot write the answer"))

@@ -159,6 +159,21 @@ import Testing
             #expect(rows.allSatisfy { $0["actor"] == user.output.first })
         }
     }
+
+    @Test("a time in digits that are not ASCII is refused; a name that is another job's id is a name; a name steers no terminal")
+    func oddNames() async throws {
+        try await TestDatabase.withDatabase(template: .migrated) { database in
+            for name in ["2", "other", "c\u{202E}\u{9B}31m"] {
+                try await database.done("job", "add", name, "--type", "NOOP", "--cron", "0 5 * * *")
+            }
+            try await database.refused(65, "cannot be read", "job", "run", "other", "--at", "+\u{0661}\u{0660}m")
+            for name in ["2", "other"] { try await database.done("job", "run", name) }
+            #expect(try await database.done("execution", "list", "--job", "2", "--json").json.arrayValue?.map { $0["job"] } == ["2"])
+            try await database.done("job", "pause", "c\u{202E}\u{9B}31m")
+            let text = try await database.done("status").text
+            #expect(text.contains("is paused") && !text.unicodeScalars.contains { $0.value == 0x202E || $0.value == 0x9B }, "\(text)")
+        }
+    }
 }
 
 /// Every member of `expected` stands in `document`.

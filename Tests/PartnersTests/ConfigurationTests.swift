@@ -89,12 +89,13 @@ struct ConfigurationTests {
         #expect(!failure.message.contains("s3cr3t"))
     }
 
-    @Test("a request that may take longer than 30 s may be silent as long; what is said of slowness itself counts")
+    @Test("a partner may be silent for as long as a request may take, 30 s at least; what is said of slowness itself counts")
     func patience() throws {
         func silence(_ changes: [String: JSONValue]) throws -> Duration {
             try RPConfiguration(Fixture.rp("http://h", changes)).connection.lowSpeedLimit.duration
         }
-        #expect(try silence([:]) == .seconds(30))
+        #expect(try silence([:]) == .seconds(60))
+        #expect(try CresceVendasConfiguration(Fixture.cresceVendas()).upload.lowSpeedLimit.duration == .seconds(120))
         #expect(try silence(["request_timeout_seconds": 300]) == .seconds(300))
         #expect(try silence(["request_timeout_seconds": 5]) == .seconds(30))
         #expect(try silence(["request_timeout_seconds": 300, "low_speed_seconds": 20]) == .seconds(20))
@@ -104,6 +105,8 @@ struct ConfigurationTests {
     func rules() throws {
         let standard = try CresceVendasConfiguration(Fixture.cresceVendas()).rules
         #expect(standard.startMinute == 360 && standard.endMinute == 1439)
+        let backwards = clubDefect(["campaign_config": ["start_time": "23:58", "end_time": "05:00"]])
+        #expect(backwards?.message.contains("campaign_config.end_time must lie behind start_time") == true)
         let changes: [String: JSONValue] = ["campaign_config": ["name_template": "{store}", "start_time": "7:05", "end_time": "22:00"]]
         let rules = try CresceVendasConfiguration(Fixture.cresceVendas("http://h", changes)).rules
         #expect(rules.nameTemplate == "{store}" && rules.startMinute == 425 && rules.endMinute == 1320)

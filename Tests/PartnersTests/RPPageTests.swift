@@ -198,7 +198,9 @@ struct PageCursorTests {
     @Test("R63: the number of pages is capped")
     func cap() throws {
         var cursor = PageCursor(maximumPages: 2)
-        _ = try cursor.advance(over: page([1]))
-        #expect(throws: PageCursor.Defect.tooManyPages) { _ = try cursor.advance(over: page([2])) }
+        for code: Int64 in [1, 2] { _ = try cursor.advance(over: page([code])) }
+        var ended = cursor
+        #expect(try ended.advance(over: []) == nil, "as many as may be, and the end behind them")
+        #expect(throws: PageCursor.Defect.tooManyPages) { _ = try cursor.advance(over: page([3])) }
     }
 }

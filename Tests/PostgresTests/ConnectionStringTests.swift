@@ -57,4 +57,14 @@ import Testing
         let made = try PostgresConfiguration(url: given.connectionString(defaultSchema: "bench"), applicationName: "two")
         #expect(made.parameters["application_name"] == "shop")
     }
+
+    @Test("every address of hostaddr is an attempt of its own; what a service's file says is libpq's alone")
+    func attempts() {
+        #expect(
+            Endpoints.all(of: ["hostaddr": "127.0.0.2,127.0.0.1", "port": "1,2", "host": "a,b"]) == [
+                ["hostaddr": "127.0.0.2", "host": "a", "port": "1"], ["hostaddr": "127.0.0.1", "host": "b", "port": "2"],
+            ])
+        #expect(Endpoints.all(of: ["hostaddr": "127.0.0.2,127.0.0.1", "host": "a"]) == [["hostaddr": "127.0.0.2,127.0.0.1", "host": "a"]])
+        #expect(Endpoints.all(of: ["service": "prod"]) == [["service": "prod"]])
+    }
 }

@@ -186,6 +186,7 @@ extension StoredCampaign {
     ) -> StoredCampaign {
         StoredCampaign(
             id: 1, executionID: execution, name: "n", hasStarted: hasStarted, lineCount: 1, status: status, body: "",
-            staged: staged, isSwapped: isSwapped, metrics: nil, wasUnderWay: wasUnderWay, digest: "")
+            staged: staged, isSwapped: isSwapped, metrics: nil, wasUnderWay: wasUnderWay,
+            window: PublishedWindow(startsAt: 0, endsAt: 60))
     }
 }

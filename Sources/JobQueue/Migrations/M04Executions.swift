@@ -179,12 +179,12 @@ extension Migration {
 
             -- What operators have to mend, a sentence each.
             CREATE VIEW queue_defects AS
-              SELECT format('the partitions of %s cannot be made, so nothing that was begun on that day can end: see which table named …_%s is in the way or locked',
+              SELECT format('the partitions of %s are missing, so nothing that was begun on that day can end: a worker or scheduler makes them within seconds; if this stays, see which table named …_%s is in the way or locked',
                 day, to_char(day, 'YYYYMMDD')) AS defect FROM missing_partition_days
               UNION ALL
               SELECT format('index %I is invalid: REINDEX INDEX CONCURRENTLY %I', i.indexrelid::regclass, i.indexrelid::regclass)
               FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
-              WHERE NOT i.indisvalid AND c.relnamespace = current_schema()::regnamespace
+              WHERE NOT i.indisvalid AND c.relnamespace = quote_ident(current_schema())::regnamespace
                 AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid);
             """#,
         down: #"""

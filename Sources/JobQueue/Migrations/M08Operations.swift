@@ -148,6 +148,7 @@ extension Migration {
             CREATE FUNCTION follow_job_configurations() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) AS $$
             DECLARE page CONSTANT int := 10000; deleted int[]; moved int[]; closed int[]; open uuid[]; changes bigint;
             BEGIN
+              PERFORM pg_notify('chimera_configurations', '');
               SELECT array_agg(n.id) FILTER (WHERE n.deleted_at IS NOT NULL AND o.deleted_at IS NULL),
                 array_agg(n.id) FILTER (WHERE n.deleted_at IS NULL AND n.source_id IS DISTINCT FROM o.source_id),
                 array_agg(n.id) FILTER (WHERE n.deleted_at IS NULL AND (n.paused_at IS NOT NULL AND o.paused_at IS NULL

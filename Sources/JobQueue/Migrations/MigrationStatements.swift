@@ -12,7 +12,7 @@ enum MigrationStatements {
     /// A row when the connection's default schema has our `schema_migrations`.
     static let hasTable: SQL = """
         SELECT 1 AS ours FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = 'schema_migrations' AND a.attname = 'incompatible'
+        WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = 'schema_migrations' AND a.attname = 'incompatible'
         """
 
     /// Tables of our names in a schema that has not our `schema_migrations`.
@@ -39,7 +39,7 @@ enum MigrationStatements {
     /// What our `schema_migrations` holds. One that the search path finds in a later schema is not ours, and counts as empty.
     static let applied: SQL = """
         SELECT number, name, applied_at::text AS applied_at, incompatible FROM schema_migrations
-        WHERE tableoid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
+        WHERE tableoid IN (SELECT oid FROM pg_class WHERE relnamespace = quote_ident(current_schema())::regnamespace)
         """
 
     static func isApplied(_ number: Int) -> SQL {

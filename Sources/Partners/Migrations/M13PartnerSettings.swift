@@ -92,6 +92,10 @@ extension Migration {
                   PERFORM refuse_setting('products_endpoint', 'must contain {storeReg}');
                 END IF;
               END IF;
+              IF NEW.type = 'CRESCEVENDAS' AND coalesce(nullif(NEW.config #>> '{campaign_config,start_time}', ''), '06:00')::time
+                  >= coalesce(nullif(NEW.config #>> '{campaign_config,end_time}', ''), '23:59')::time THEN
+                PERFORM refuse_setting('campaign_config.end_time', 'must lie behind start_time, on the same day');
+              END IF;
               RETURN NEW;
             END $$;
             CREATE TRIGGER check_partner_settings BEFORE INSERT OR UPDATE ON integrations FOR EACH ROW

@@ -57,9 +57,12 @@ enum ExecutionStatements {
         "SELECT status, count(*) AS count FROM job_executions WHERE parent_id = \(id)::uuid GROUP BY status ORDER BY status"
     }
 
-    /// Ids of the jobs of a name, removed ones too, for their history stays; or the one of an id.
+    /// Ids of the jobs of a name, removed ones too, for their history stays; where there is none, the one of an id.
     static func jobs(named text: String) -> SQL {
-        "SELECT id FROM job_configurations WHERE name = \(text) OR id::text = \(text)"
+        """
+        SELECT id FROM job_configurations WHERE name = \(text)
+          OR id::text = \(text) AND NOT EXISTS (SELECT FROM job_configurations AS n WHERE n.name = \(text))
+        """
     }
 
     /// An ended execution and its children that did not succeed.

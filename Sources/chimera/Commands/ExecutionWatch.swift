@@ -7,6 +7,8 @@ struct ExecutionWatch {
     private static let period: Duration = .milliseconds(300)
     /// How long the database may be away in the middle.
     private static let patience: Duration = .seconds(300)
+    /// How long it may take to answer, should less time than that be left.
+    private static let lookPatience: Duration = .seconds(10)
 
     let id: String
     let database: OperatorDatabase
@@ -21,19 +23,28 @@ struct ExecutionWatch {
         defer { StandardOutput.progress("") }
         while true {
             do {
-                let row = try await database.rows(ExecutionStatements.status(of: id)).first
+                let patience = max(
+                    .milliseconds(500), min(Self.lookPatience, deadline.map { $0 - MonotonicClock.now() } ?? Self.lookPatience))
+                let row = try await withDeadline(patience) { [database, id] in
+                    try await database.rows(ExecutionStatements.status(of: id)).first
+                }
                 guard let row else { throw ExecutionCommands.unknown(id) }
                 lastAnswer = MonotonicClock.now()
                 try await eachTime()
                 let status = Cell.text(row["status"])
                 if ["SUCCESS", "FAILED", "CANCELLED"].contains(status) { return true }
                 StandardOutput.progress("\(status) \(ExecutionCommands.progress(row["progress"] ?? .null))")
-            } catch let error as PostgresError where error.isWorthReconnecting && MonotonicClock.now() - lastAnswer < Self.patience {
+            } catch  where Self.mayPass(error) && MonotonicClock.now() - lastAnswer < Self.patience {
                 StandardOutput.progress("waits for the database")
             }
             let left = deadline.map { $0 - MonotonicClock.now() } ?? Self.period
             guard left > .zero else { return false }
             try await Task.sleep(for: min(left, Self.period))
         }
+    }
+
+    private static func mayPass(_ error: any Error) -> Bool {
+        guard let error = error as? PostgresError else { return error is DeadlineExceeded }
+        return error.isWorthReconnecting || error.kind == .deadlineExceeded
     }
 }

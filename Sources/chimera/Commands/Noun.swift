@@ -142,7 +142,7 @@ extension Noun {
                 _ = try await transaction.query(ConfigurationStatements.remove(from: table, id: found.id))
                 return found
             }
-            StandardOutput.write("\(word) \(shown(found.name)) removed")
+            StandardOutput.write(printableLine("\(word) \(shown(found.name)) removed"))
             return .ok
         }
     }

@@ -79,17 +79,35 @@ enum SecretCommands {
 
 /// A line that is typed on the terminal and not shown.
 private enum HiddenInput {
+    /// What a terminal keeps of a line at most.
+    private static let longestLine = 4_095
+    private static let interrupt: UInt8 = 3
+
     static func line(asking question: String) throws(OperatorError) -> String {
-        FileHandle.standardError.write(Data(question.utf8))
+        StandardOutput.ask(question)
         var before = termios()
         tcgetattr(STDIN_FILENO, &before)
         var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
+        // Ctrl-C ends the line instead of the program, which has to show again what is typed first.
+        silent.c_lflag &= ~tcflag_t(ECHO | ISIG)
+        silent.c_cc.11 = interrupt  // VEOL
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
-        defer {
-            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
-            FileHandle.standardError.write(Data("\n".utf8))
+        var bytes = [UInt8](repeating: 0, count: 2 * longestLine)
+        var count = read(STDIN_FILENO, &bytes, bytes.count)
+        while count < 0 && errno == EINTR { count = read(STDIN_FILENO, &bytes, bytes.count) }
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+        StandardOutput.ask("\n")
+        let line = bytes.prefix(max(count, 0))
+        if line.contains(interrupt) {
+            signal(SIGINT, SIG_DFL)
+            raise(SIGINT)
         }
-        return readLine(strippingNewline: true) ?? ""
+        let text = line.last == UInt8(ascii: "\n") ? line.dropLast() : line
+        guard text.count < longestLine else {
+            throw OperatorError(
+                exitCode: .badData,
+                message: "a terminal cuts lines of \(longestLine) bytes; give the secret by a file: chimera secret encrypt < FILE")
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 }

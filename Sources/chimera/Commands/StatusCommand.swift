@@ -40,14 +40,14 @@ enum StatusCommand {
                 mends.hasWorkers
                     ? "workers: \(Cell.text(workers["alive"])) alive, \(Cell.text(workers["running"])) of \(Cell.text(workers["slots"])) slots in use"
                     : "workers: none is alive: chimera worker")
-            let sentences = schedules.map { sentence(on: $0, mends.retries) }
+            let sentences = schedules.map { printableLine(sentence(on: $0, mends.retries)) }
             lines.append("schedules: " + (sentences.isEmpty ? "as they should be" : sentences.joined(separator: "; ")))
             if !resting.isEmpty { lines.append("partners: " + resting.map(rest).joined(separator: "; ")) }
             var silent = channels.map(silence)
             if !untold.isEmpty {
                 silent.append("nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
             }
-            if !silent.isEmpty { lines.append("channels: " + silent.joined(separator: "; ")) }
+            if !silent.isEmpty { lines.append(printableLine("channels: " + silent.joined(separator: "; "))) }
             StandardOutput.write(lines.joined(separator: "\n"))
         }
         return rows.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
@@ -99,7 +99,7 @@ enum StatusCommand {
     private static func sentence(on schedule: JSONValue, _ retries: RetryAdvice) -> String {
         let name = shown(Cell.text(schedule["name"]))
         switch Cell.text(schedule["state"]) {
-        case "PROBLEM": return printableLine("\(name) cannot be used: \(Cell.text(schedule["problem"]))")
+        case "PROBLEM": return "\(name) cannot be used: \(Cell.text(schedule["problem"]))"
         case "PAUSED": return "\(name) is paused: \(StoreMends.resuming(schedule["name"]))"
         case "LATE":
             let retry = schedule["late_execution_id"]?.stringValue.map { ": " + Mend.command(retries.steps(after: $0)) } ?? ""

@@ -26,7 +26,7 @@ enum TimeArgument: Sendable {
 
     /// `1h30m` in seconds; nil when it is something else, or more than ten years.
     private static func seconds(_ text: Substring) -> Int? {
-        let parts = text.matches(of: #/(\d{1,9})([smhd])/#)
+        let parts = text.matches(of: #/([0-9]{1,9})([smhd])/#)
         guard !parts.isEmpty, parts.map(\.output.0).joined() == text else { return nil }
         let units: [Substring: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         let total = parts.reduce(0) { $0 + (Int($1.output.1) ?? 0) * (units[$1.output.2] ?? 0) }

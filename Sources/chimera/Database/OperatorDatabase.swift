@@ -79,5 +79,5 @@ private func shownRow(_ row: JSONValue) -> JSONValue {
 private let momentColumns: Set<String> = [
     "created_at", "updated_at", "deleted_at", "paused_at", "run_at", "scheduled_for", "started_at", "finished_at", "logged_at",
     "applied_at",
-    "next_due_at", "due_at", "since", "now", "heartbeat_at", "job_paused_at",
+    "next_due_at", "due_at", "since", "now", "heartbeat_at", "job_paused_at", "late_since", "open_until",
 ]

@@ -1,22 +1,28 @@
 import Glibc
 import Runtime
+import Synchronization
 
-/// Where answers go. A reader that left (`| head`) ends the program quietly; any other failure is said.
+/// Where answers go. What a reader that left (`| head`) does not read is dropped, and the command goes its way, for its exit code is an answer,
+/// too; any other failure is said.
 enum StandardOutput {
+    private static let readerHasLeft = Atomic(false)
+
     /// Whether a person looks at standard error, where progress is shown.
     static var showsProgress: Bool { isatty(STDERR_FILENO) == 1 }
 
     /// Writes a line at once.
     static func write(_ line: String) {
+        guard !readerHasLeft.load(ordering: .relaxed) else { return }
         writeAll(STDOUT_FILENO, Array((line + "\n").utf8)) { code in
-            if code == EPIPE { _exit(0) }
+            guard code != EPIPE else { return readerHasLeft.store(true, ordering: .relaxed) }
             writeAll(STDERR_FILENO, Array("chimera: cannot write the answer: \(String(cString: strerror(code)))\n".utf8)) { _ in }
             _exit(ExitCode.internal.rawValue)
         }
     }
 
-    /// Ends the program as `write` does when the reader has left.
+    /// Ends the program when the reader has left: of output that is long, or has no end.
     static func leaveIfClosed() {
+        guard !readerHasLeft.load(ordering: .relaxed) else { _exit(0) }
         var request = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         if poll(&request, 1, 0) == 1, Int32(request.revents) & (POLLERR | POLLHUP) != 0 { _exit(0) }
     }
@@ -31,6 +37,9 @@ enum StandardOutput {
     static func note(_ sentence: String) {
         writeAll(STDERR_FILENO, Array("\(printableLine(sentence))\n".utf8)) { _ in }
     }
+
+    /// Says something on standard error and stays in its line.
+    static func ask(_ question: String) { writeAll(STDERR_FILENO, Array(question.utf8)) { _ in } }
 
     /// Overwrites the line of progress on a terminal; an empty one removes it.
     static func progress(_ text: String) {
@@ -56,16 +65,12 @@ enum StandardOutput {
 
 /// A text in one line without control characters, which could otherwise rewrite what a terminal shows.
 func printableLine(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control || $0.isDirectional }) else { return text }
+    let isSteering = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || scalar.value == 0x7F || scalar.steersTerminals }
+    guard text.unicodeScalars.contains(where: isSteering) else { return text }
     var line = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
         let isBlank = scalar == "\n" || scalar == "\t" || scalar == "\r"
-        line.append(isBlank ? " " : scalar.properties.generalCategory == .control || scalar.isDirectional ? "?" : scalar)
+        line.append(isBlank ? " " : isSteering(scalar) ? "?" : scalar)
     }
     return String(line)
-}
-
-extension Unicode.Scalar {
-    /// Turns the direction of the text behind it.
-    fileprivate var isDirectional: Bool { (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value) }
 }
