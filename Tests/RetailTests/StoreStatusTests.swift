@@ -243,8 +243,9 @@ import Testing
                       FROM generate_series(\(days.upperBound)::int, \(days.lowerBound)::int, -1) AS d CROSS JOIN stores AS s
                         CROSS JOIN LATERAL (SELECT now() - d * interval '1 day' AS at) AS a
                       RETURNING id, store_id, created_at)
-                    INSERT INTO campaigns (execution_id, store_id, name, starts_at, ends_at, line_count, status)
-                    SELECT id, store_id, 'c', created_at, created_at, 5, 'VERIFIED' FROM f ORDER BY created_at
+                    INSERT INTO campaigns (execution_id, store_id, name, day, starts_at, ends_at, line_count, status)
+                    SELECT id, store_id, 'c', (created_at AT TIME ZONE 'America/Sao_Paulo')::date, created_at, created_at, 5, 'VERIFIED'
+                    FROM f ORDER BY created_at
                     """)
                 try await shop.run("ANALYZE")
                 // The least of three looks: one beside autovacuum reads much of the catalogue again, for it has the tables looked up anew.
