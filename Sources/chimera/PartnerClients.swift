@@ -81,17 +81,9 @@ final class PartnerClients: PartnerDirectory {
 
     /// A document of the configuration with its envelopes opened.
     func opened(_ document: JSONValue) throws -> OpenedDocument {
-        guard let keyring else {
-            guard !document.text.contains("\"enc:v1:") else {
-                throw MissingKey(description: "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE")
-            }
-            return OpenedDocument(value: document)
-        }
-        do {
-            return try keyring.decryptAll(in: document)
-        } catch SecretsError.unknownKey(let id) {
-            throw MissingKey(description: "\(SecretsError.unknownKey(id))")
-        }
+        if let keyring { return try keyring.decryptAll(in: document) }
+        guard !document.text.contains("\"enc:v1:") else { throw NoKeyring() }
+        return OpenedDocument(value: document)
     }
 
     /// A configuration that cannot be used is a permanent failure that names the integration. A key that this worker lacks another one may have.
@@ -102,12 +94,17 @@ final class PartnerClients: PartnerDirectory {
             let message = "\(error)"
             throw RunError(
                 code: "INTEGRATION", message: message.contains(row.name) ? message : "integration \(row.name) cannot be used: \(message)",
-                isRetryable: error is MissingKey)
+                isRetryable: isMissingKey(error))
         }
+    }
+
+    private static func isMissingKey(_ error: any Error) -> Bool {
+        if case SecretsError.unknownKey = error { return true }
+        return error is NoKeyring
     }
 }
 
-/// What is sealed cannot be opened with the keys of this process.
-struct MissingKey: Error, CustomStringConvertible {
-    let description: String
+/// Something is sealed, and this process has no key at all.
+private struct NoKeyring: Error, CustomStringConvertible {
+    let description = "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE"
 }
