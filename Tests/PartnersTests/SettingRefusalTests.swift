@@ -61,6 +61,7 @@ private struct PartnerRows: DatabaseFixture {
         ("CRESCEVENDAS", "config.campaign_config.start_time", #"{"campaign_config": {"start_time": "6h"}}"#),
         ("CRESCEVENDAS", "config.campaign_config.start_time", #"{"campaign_config": {"start_time": "+6:00"}}"#),
         ("CRESCEVENDAS", "config.campaign_config.end_time", #"{"campaign_config": {"end_time": "24:00"}}"#),
+        ("CRESCEVENDAS", "config.campaign_config.end_time", #"{"campaign_config": {"start_time": "23:58", "end_time": "05:00"}}"#),
         ("CRESCEVENDAS", "config.campaign_config.end_time", #"{"campaign_config": {"end_time": "23:60"}}"#),
         ("CRESCEVENDAS", "config.campaign_config.override_existing", #"{"campaign_config": {"override_existing": 1}}"#),
         ("CRESCEVENDAS", "config.campaign_config.name_template", #"{"campaign_config": {"name_template": {}}}"#),
@@ -135,6 +136,8 @@ private struct PartnerRows: DatabaseFixture {
             }
             let sealed = #"{"auth_method": "enc:v1:k:A", "products_endpoint": "enc:v1:k:A", "headers": {"X": "enc:v1:k:A"}}"#
             try await rows.run("INSERT INTO integrations (name, type, config) VALUES ('sealed', 'RP', \(sealed)::jsonb)")
+            let time = #"{"campaign_config": {"start_time": "enc:v1:k:A"}}"#
+            try await rows.run("INSERT INTO integrations (name, type, config) VALUES ('time', 'CRESCEVENDAS', \(time)::jsonb)")
         }
     }
 

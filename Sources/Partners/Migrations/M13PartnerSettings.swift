@@ -92,9 +92,11 @@ extension Migration {
                   PERFORM refuse_setting('products_endpoint', 'must contain {storeReg}');
                 END IF;
               END IF;
-              IF NEW.type = 'CRESCEVENDAS' AND coalesce(nullif(NEW.config #>> '{campaign_config,start_time}', ''), '06:00')::time
-                  >= coalesce(nullif(NEW.config #>> '{campaign_config,end_time}', ''), '23:59')::time THEN
-                PERFORM refuse_setting('campaign_config.end_time', 'must lie behind start_time, on the same day');
+              IF NEW.type = 'CRESCEVENDAS' AND coalesce(NEW.config ->> 'campaign_config', '') NOT LIKE '%enc:v1:%' THEN
+                IF coalesce(nullif(NEW.config #>> '{campaign_config,start_time}', ''), '06:00')::time
+                    >= coalesce(nullif(NEW.config #>> '{campaign_config,end_time}', ''), '23:59')::time THEN
+                  PERFORM refuse_setting('campaign_config.end_time', 'must lie behind start_time, on the same day');
+                END IF;
               END IF;
               RETURN NEW;
             END $$;
