@@ -171,6 +171,18 @@ import Testing
         }
     }
 
+    @Test("one statement may make a job and its first execution")
+    func jobAndExecution() async throws {
+        try await Queue.withDatabase { queue in
+            let begun = try await queue.text(
+                """
+                WITH job AS (INSERT INTO job_configurations (name, job_type, priority, paused_at) VALUES ('new', 'NOOP', 4, now()) RETURNING id)
+                INSERT INTO job_executions (job_config_id) SELECT id FROM job RETURNING concat_ws(' ', priority, max_attempts, gated, run_at = now())
+                """)
+            #expect(begun == "4 3 t t")
+        }
+    }
+
     @Test("R30: run_at may lie anywhere: what lies behind runs, what lies ahead waits")
     func runAt() async throws {
         try await Queue.withDatabase { queue in

@@ -42,63 +42,79 @@ extension Migration {
               PERFORM check_run_options(params, 'params');
             END $$;
 
-            -- Fills what the job's configuration says and refuses what an execution cannot begin with. The usual row meets one statement without
-            -- conditions, which is prepared anew for every row, and one expression, which is for every transaction (as one by one they were
-            -- 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger is read from its text by every statement). With its owner's rights, as
-            -- the wake-up is: who may insert needs no others.
-            CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-            DECLARE wakes text;
+            -- What the usual row need not be asked: refuses what an execution cannot begin with, and marks what is claimed under limits only.
+            CREATE FUNCTION check_execution(execution job_live, has_job boolean) RETURNS job_live LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
-              SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
-                c.is_gated OR NEW.trigger = 'SCHEDULE' AND c.is_serial, CASE WHEN NEW.run_at <= now() THEN set_config('chimera.wakes', 'on', true) END
-              INTO NEW.priority, NEW.max_attempts, NEW.source_id, NEW.gated, wakes
-              FROM job_configurations AS c WHERE c.id = NEW.job_config_id AND c.deleted_at IS NULL;
-              -- Its id was made in this quarter of a second, as its first 40 bits say: nobody gave it.
-              IF FOUND AND NEW.params = '{}' AND NEW.store_id IS NULL AND NEW.source_id = 0 AND NEW.target_id = 0 AND NEW.status = 'PENDING'
-                  AND NEW.attempt = 0 AND NEW.rescues = 0 AND NEW.rescued_from IS NULL AND NEW.failures = 0 AND NEW.token = 0 AND NEW.worker IS NULL
-                  AND NEW.started_at IS NULL AND NEW.finished_at IS NULL AND NEW.attempt_outcome IS NULL AND NEW.created_at = now()
-                  AND NEW.registration IS NULL AND NEW.metrics IS NULL AND NEW.progress IS NULL AND NEW.error_details IS NULL
-                  AND NEW.parent_id IS NULL AND NEW.trigger IN ('MANUAL', 'SCHEDULE', 'RETRY') AND NEW.dedupe_key IS NULL AND NEW.max_attempts > 0
-                  AND get_byte(uuid_send(NEW.id), 6) >> 4 = 7
-                  AND substring(uuid_send(NEW.id) FROM 1 FOR 5) = substring(int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) FROM 3 FOR 5) THEN
-                RETURN NEW;
-              ELSIF NOT FOUND THEN
-                PERFORM refuse('job_config_id', CASE WHEN EXISTS (SELECT FROM job_configurations WHERE id = NEW.job_config_id)
-                  THEN format('job %s was deleted', NEW.job_config_id)
-                  ELSE format('there is no job with id %s', coalesce(NEW.job_config_id::text, 'null')) END);
+              IF NOT has_job THEN
+                PERFORM refuse('job_config_id', CASE WHEN EXISTS (SELECT FROM job_configurations WHERE id = execution.job_config_id)
+                  THEN format('job %s was deleted', execution.job_config_id)
+                  ELSE format('there is no job with id %s', coalesce(execution.job_config_id::text, 'null')) END);
               ELSIF NOT is_internal() THEN
-                IF NEW.status <> 'PENDING' THEN
+                IF execution.status <> 'PENDING' THEN
                   PERFORM refuse('status', 'an execution begins PENDING; leave the column out');
-                ELSIF NEW.attempt <> 0 OR NEW.rescues <> 0 OR NEW.rescued_from IS NOT NULL OR NEW.failures <> 0 OR NEW.token <> 0 OR NEW.worker IS NOT NULL OR NEW.started_at IS NOT NULL
-                      OR NEW.finished_at IS NOT NULL OR NEW.attempt_outcome IS NOT NULL OR NEW.metrics IS NOT NULL OR NEW.progress IS NOT NULL
-                      OR NEW.error_details IS NOT NULL THEN
+                ELSIF execution.attempt <> 0 OR execution.rescues <> 0 OR execution.rescued_from IS NOT NULL OR execution.failures <> 0
+                      OR execution.token <> 0 OR execution.worker IS NOT NULL OR execution.started_at IS NOT NULL
+                      OR execution.finished_at IS NOT NULL OR execution.attempt_outcome IS NOT NULL OR execution.metrics IS NOT NULL
+                      OR execution.progress IS NOT NULL OR execution.error_details IS NOT NULL THEN
                   PERFORM refuse('attempt', 'attempt, rescues, failures, worker, started_at, finished_at, metrics, progress and error_details are written by the queue; leave them out');
-                ELSIF NEW.store_id IS NOT NULL OR NEW.registration IS NOT NULL OR NEW.target_id <> 0
-                      OR NEW.source_id <> coalesce((SELECT c.source_id FROM job_configurations AS c WHERE c.id = NEW.job_config_id), 0) THEN
+                ELSIF execution.store_id IS NOT NULL OR execution.registration IS NOT NULL OR execution.target_id <> 0
+                      OR execution.source_id <> coalesce((SELECT c.source_id FROM job_configurations AS c WHERE c.id = execution.job_config_id), 0) THEN
                   -- Their limits and the store's lock go by what the parent plans.
                   PERFORM refuse('store_id', 'store_id, registration, source_id and target_id are written by the queue; choose stores by params {"store_ids": [7]}');
-                ELSIF NEW.created_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 day' THEN
+                ELSIF execution.created_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 day' THEN
                   PERFORM refuse('created_at', 'it is written by the database; leave it out');
-                ELSIF NEW.parent_id IS NOT NULL OR NEW.trigger = 'PARENT' THEN
+                ELSIF execution.parent_id IS NOT NULL OR execution.trigger = 'PARENT' THEN
                   PERFORM refuse('parent_id', 'children are made by their parent; leave the column out');
-                ELSIF NEW.trigger IS NULL OR NEW.trigger NOT IN ('MANUAL', 'SCHEDULE', 'RETRY') THEN
+                ELSIF execution.trigger IS NULL OR execution.trigger NOT IN ('MANUAL', 'SCHEDULE', 'RETRY') THEN
                   PERFORM refuse('trigger', 'it is SCHEDULE, MANUAL or RETRY; leave the column out');
-                ELSIF length(NEW.dedupe_key) NOT BETWEEN 1 AND 500 THEN
+                ELSIF length(execution.dedupe_key) NOT BETWEEN 1 AND 500 THEN
                   PERFORM refuse('dedupe_key', 'it has 1 to 500 characters, or is null');
-                ELSIF NEW.max_attempts < 1 THEN
+                ELSIF execution.max_attempts < 1 THEN
                   PERFORM refuse('max_attempts', 'it is at least 1; left out, it is the job''s');
-                ELSIF get_byte(uuid_send(NEW.id), 6) >> 4 <> 7 OR abs(extract(epoch FROM uuid_v7_time(NEW.id) - now())) > 86400 THEN
+                ELSIF get_byte(uuid_send(execution.id), 6) >> 4 <> 7 OR abs(extract(epoch FROM uuid_v7_time(execution.id) - now())) > 86400 THEN
                   PERFORM refuse('id', 'it is made by the database; leave it out');
-                ELSIF abs(extract(epoch FROM uuid_v7_time(NEW.id) - clock_timestamp())) > 0.25 AND EXISTS (SELECT FROM job_finished WHERE id = NEW.id) THEN
-                  PERFORM refuse('id', format('execution %s has ended already; leave the column out', NEW.id));
+                ELSIF abs(extract(epoch FROM uuid_v7_time(execution.id) - clock_timestamp())) > 0.25
+                      AND EXISTS (SELECT FROM job_finished WHERE id = execution.id) THEN
+                  PERFORM refuse('id', format('execution %s has ended already; leave the column out', execution.id));
                 END IF;
               END IF;
-              IF NEW.params <> '{}' THEN
-                PERFORM check_params((SELECT c.job_type FROM job_configurations AS c WHERE c.id = NEW.job_config_id), NEW.params);
+              IF execution.params <> '{}' THEN
+                PERFORM check_params((SELECT c.job_type FROM job_configurations AS c WHERE c.id = execution.job_config_id), execution.params);
               END IF;
-              NEW.gated := NEW.gated OR NEW.store_id IS NOT NULL OR NEW.source_id <> 0 OR NEW.target_id <> 0;
-              RETURN NEW;
+              execution.gated := execution.gated OR execution.store_id IS NOT NULL OR execution.source_id <> 0 OR execution.target_id <> 0;
+              RETURN execution;
             END $$;
+
+            -- Fills what the job's configuration says. The usual row meets one statement without conditions, which is prepared anew for every row, and
+            -- one expression, which is for every transaction (as one by one they were 25 µs a row and 0.3 ms of a single INSERT; a WHEN of the trigger
+            -- is read from its text by every statement). With its owner's rights, as the wake-up is: who may insert needs no others. A search path of
+            -- its own would be a third of a row's time; so every type, function, operator and table in it says its schema. @schema is ours.
+            DO $do$ BEGIN EXECUTE replace($create$
+            CREATE FUNCTION begin_execution() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            DECLARE wakes pg_catalog.text;
+            BEGIN
+              SELECT coalesce(NEW.priority, c.priority), coalesce(NEW.max_attempts, c.max_attempts), coalesce(c.source_id, NEW.source_id),
+                c.is_gated OR NEW.trigger OPERATOR(pg_catalog.=) 'SCHEDULE' AND c.is_serial,
+                CASE WHEN NEW.run_at OPERATOR(pg_catalog.<=) pg_catalog.now() THEN pg_catalog.set_config('chimera.wakes', 'on', true) END
+              INTO NEW.priority, NEW.max_attempts, NEW.source_id, NEW.gated, wakes
+              FROM @schema.job_configurations AS c WHERE c.id OPERATOR(pg_catalog.=) NEW.job_config_id AND c.deleted_at IS NULL;
+              -- Its id was made in this quarter of a second, as its first 40 bits say: nobody gave it.
+              IF FOUND
+                  AND (NEW.status, NEW.params, NEW.source_id, NEW.target_id, NEW.attempt, NEW.rescues, NEW.failures, NEW.token, NEW.created_at)
+                    OPERATOR(pg_catalog.=) ('PENDING', '{}', 0, 0, 0, 0, 0, 0, pg_catalog.now())
+                  AND NEW.trigger OPERATOR(pg_catalog.=) ANY ('{MANUAL,SCHEDULE,RETRY}') AND NEW.max_attempts OPERATOR(pg_catalog.>) 0
+                  AND NEW.store_id IS NULL AND NEW.registration IS NULL AND NEW.parent_id IS NULL AND NEW.dedupe_key IS NULL
+                  AND NEW.rescued_from IS NULL AND NEW.worker IS NULL AND NEW.started_at IS NULL AND NEW.finished_at IS NULL
+                  AND NEW.attempt_outcome IS NULL AND NEW.metrics IS NULL AND NEW.progress IS NULL AND NEW.error_details IS NULL
+                  AND pg_catalog.get_byte(pg_catalog.uuid_send(NEW.id), 6) OPERATOR(pg_catalog.>>) 4 OPERATOR(pg_catalog.=) 7
+                  AND pg_catalog.substring(pg_catalog.uuid_send(NEW.id), 1, 5) OPERATOR(pg_catalog.=) pg_catalog.substring(pg_catalog.int8send(
+                    (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::bigint), 3, 5) THEN
+                RETURN NEW;
+              END IF;
+              NEW := @schema.check_execution(NEW, FOUND);
+              RETURN NEW;
+            END $$
+            $create$, '@schema', quote_ident(current_schema())); END $do$;
             -- Or somebody would hang them on a table of his own, whose types run his code with the owner's rights.
             REVOKE EXECUTE ON FUNCTION begin_execution() FROM PUBLIC;
             CREATE TRIGGER begin_execution BEFORE INSERT ON job_live FOR EACH ROW EXECUTE FUNCTION begin_execution();
@@ -221,7 +237,7 @@ extension Migration {
             DROP TRIGGER guard_delete ON job_live;
             DROP TRIGGER guard_truncate ON job_live;
             DROP FUNCTION end_family_of_cancelled, guard_truncate, guard_live_delete, guard_finished_update, guard_live_update,
-              wake_after_insert, wake_workers, refuse_finished_insert, begin_execution, check_params, is_internal;
+              wake_after_insert, wake_workers, refuse_finished_insert, begin_execution, check_execution, check_params, is_internal;
             DROP SEQUENCE last_wake;
             """#)
 }
