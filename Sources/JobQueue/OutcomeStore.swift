@@ -6,12 +6,12 @@ import Synchronization
 struct Unwritable: Sendable {
     /// Somebody keeps their rows locked.
     var locked: Set<ExecutionID> = []
-    /// Their day's table is not there, and cannot be made.
-    var withoutDay: Set<ExecutionID> = []
+    /// PostgreSQL takes no end of theirs: their day's table cannot be made, or somebody's rule refuses whatever it says.
+    var refused: Set<ExecutionID> = []
 
     mutating func formUnion(_ other: Unwritable) {
         locked.formUnion(other.locked)
-        withoutDay.formUnion(other.withoutDay)
+        refused.formUnion(other.refused)
     }
 }
 
@@ -105,15 +105,15 @@ final class OutcomeStore: Sendable {
         } catch let error as PostgresError where error.isMissingPartition {
             // Said once: it is tried again like what is locked.
             if !skipsLocked { logger.warning("the end of a run waits for its day's table", ["error": "\(error)"]) }
-            return Unwritable(withoutDay: [items[0].run.id])
+            return Unwritable(refused: [items[0].run.id])
         } catch let error as PostgresError where error.refusesRows {
-            logger.error("PostgreSQL refused the end of a run", ["error": "\(error)"])
+            let what = ["execution": "\(items[0].run.id)", "error": "\(error)"]
+            if !skipsLocked { logger.error("PostgreSQL refused the end of a run", what) }
             do {
                 return try await execute([instead(items[0], error)], statement, skipsLocked)
             } catch let error as PostgresError where error.refusesRows {
-                // Its row stays as it is and is given back when this worker looks for rows that it does not know.
-                logger.error("PostgreSQL refuses every end of a run", ["error": "\(error)"])
-                return Unwritable()
+                if !skipsLocked { logger.error("PostgreSQL refuses every end of a run, which waits until one is taken", what) }
+                return Unwritable(refused: [items[0].run.id])
             }
         }
     }

@@ -8,8 +8,8 @@ final class OutcomeWriter: Sendable {
     private static let largestBatch = 1_000
     /// How often the ends are tried whose rows others keep locked.
     private static let lockedOutInterval: Duration = .milliseconds(250)
-    /// How often those are tried whose day's table cannot be made.
-    private static let withoutDayInterval: Duration = .seconds(5)
+    /// How often those are tried that PostgreSQL does not take.
+    private static let refusedInterval: Duration = .seconds(5)
 
     private let pool: PostgresPool
     private let logs: ExecutionLogWriter
@@ -27,16 +27,16 @@ final class OutcomeWriter: Sendable {
         var writing: Outcomes = []
         /// Their rows are locked by somebody, an operator in `psql` perhaps.
         var lockedOut = SetAside()
-        var withoutDay = SetAside()
+        var refused = SetAside()
 
-        var count: Int { waiting.count + writing.count + lockedOut.outcomes.count + withoutDay.outcomes.count }
-        var all: Outcomes { waiting + writing + lockedOut.outcomes + withoutDay.outcomes }
+        var count: Int { waiting.count + writing.count + lockedOut.outcomes.count + refused.outcomes.count }
+        var all: Outcomes { waiting + writing + lockedOut.outcomes + refused.outcomes }
 
         mutating func setAside(_ outcomes: Outcomes, _ unwritable: Unwritable) {
             // Not in the same round once more.
             if !unwritable.locked.isEmpty { lockedOut.nextTry = max(lockedOut.nextTry, MonotonicClock.now() + lockedOutInterval) }
             lockedOut.outcomes += outcomes.filter { unwritable.locked.contains($0.run.id) }
-            withoutDay.outcomes += outcomes.filter { unwritable.withoutDay.contains($0.run.id) }
+            refused.outcomes += outcomes.filter { unwritable.refused.contains($0.run.id) }
         }
     }
     private let unwritten = Mutex(Unwritten())
@@ -130,11 +130,11 @@ final class OutcomeWriter: Sendable {
         }
         if !outcomes.isEmpty { onWritten(outcomes.contains { $0.run.isGated }) }
         try await write(\.lockedOut, every: Self.lockedOutInterval)
-        try await write(\.withoutDay, every: Self.withoutDayInterval)
+        try await write(\.refused, every: Self.refusedInterval)
         if let waitingLines { throw waitingLines }
     }
 
-    /// Tries what waits apart: it ends once the lock is gone or the table there, or is dropped when somebody else decided meanwhile.
+    /// Tries what waits apart: it ends once the lock is gone or PostgreSQL takes it, or is dropped when somebody else decided meanwhile.
     private func write(_ kind: any WritableKeyPath<Unwritten, SetAside> & Sendable, every interval: Duration) async throws {
         let now = MonotonicClock.now()
         let outcomes = unwritten.withLock { $0[keyPath: kind].nextTry <= now ? $0[keyPath: kind].outcomes : [] }
@@ -142,7 +142,7 @@ final class OutcomeWriter: Sendable {
         let unwritable = try await store.write(outcomes, skipsLocked: true)
         // A round that waited for locks takes a third of the time: others want to be written meanwhile.
         let rest = max(interval, (MonotonicClock.now() - now) * 2)
-        let left = unwritable.locked.union(unwritable.withoutDay)
+        let left = unwritable.locked.union(unwritable.refused)
         unwritten.withLock { unwritten in
             unwritten[keyPath: kind] = SetAside(nextTry: MonotonicClock.now() + rest)
             unwritten.setAside(outcomes, unwritable)
