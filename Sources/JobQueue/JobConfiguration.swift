@@ -27,8 +27,14 @@ package struct JobConfiguration: Sendable {
 /// hears of what is inserted after it; one that does not follows within 2 s.
 final class ConfigurationCache: Sendable {
     private static let goodFor: Duration = .seconds(1)
+    private struct Known {
+        var entries: [Int: (configuration: JobConfiguration?, readAt: Duration)] = [:]
+        /// How often one of them was changed: what was being read meanwhile may be from before.
+        var changes = 0
+    }
+
     private let pool: PostgresPool
-    private let entries = Mutex<[Int: (configuration: JobConfiguration?, readAt: Duration)]>([:])
+    private let known = Mutex(Known())
 
     init(pool: PostgresPool) {
         self.pool = pool
@@ -37,25 +43,38 @@ final class ConfigurationCache: Sendable {
     /// The configurations of `ids`; one that is missing no longer exists.
     func configurations(of ids: Set<Int>) async throws -> [Int: JobConfiguration] {
         let now = MonotonicClock.now()
-        let stale = entries.withLock { entries in
-            ids.filter { id in entries[id].map { now - $0.readAt > Self.goodFor } ?? true }
-        }
-        if !stale.isEmpty {
-            let rows = try await pool.query(QueueStatements.configurations(ids: Array(stale)), deadline: .seconds(10))
-            let fresh = try rows.map(Self.decode)
-            entries.withLock { entries in
-                if entries.count > 20_000 { entries.removeAll() }
-                for id in stale { entries[id] = (nil, now) }
-                for configuration in fresh { entries[configuration.id] = (configuration, now) }
+        var found: [Int: JobConfiguration] = [:]
+        var stale: [Int] = []
+        let changes = known.withLock { known in
+            for id in ids {
+                guard let entry = known.entries[id], now - entry.readAt <= Self.goodFor else {
+                    stale.append(id)
+                    continue
+                }
+                found[id] = entry.configuration
             }
+            return known.changes
         }
-        return entries.withLock { entries in
-            ids.reduce(into: [:]) { found, id in found[id] = entries[id]?.configuration }
+        guard !stale.isEmpty else { return found }
+        for row in try await pool.query(QueueStatements.configurations(ids: stale), deadline: .seconds(10)) {
+            let configuration = try Self.decode(row)
+            found[configuration.id] = configuration
         }
+        known.withLock { known in
+            guard known.changes == changes else { return }
+            if known.entries.count > 20_000 { known.entries.removeAll() }
+            for id in stale { known.entries[id] = (found[id], now) }
+        }
+        return found
     }
 
     /// One of them was changed.
-    func forget() { entries.withLock { $0.removeAll() } }
+    func forget() {
+        known.withLock { known in
+            known.entries.removeAll()
+            known.changes += 1
+        }
+    }
 
     private static func decode(_ row: PostgresRow) throws -> JobConfiguration {
         JobConfiguration(
