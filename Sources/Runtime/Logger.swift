@@ -56,11 +56,11 @@ package enum Logging {
         current.withLock { $0 = LogSink(level: level, format: format) }
     }
 
-    /// Configures from `CHIMERA_LOG_LEVEL` (default `info`) and `CHIMERA_LOG_FORMAT` (default: where stderr goes).
+    /// Configures from `CHIMERA_LOG_LEVEL` (else `standardLevel`) and `CHIMERA_LOG_FORMAT` (else by where stderr goes).
     ///
     /// Throws `OperatorError` with `.configuration` for a name that is neither.
-    package static func configure(environment: [String: String]) throws(OperatorError) {
-        let level = try choice(LogLevel.self, "CHIMERA_LOG_LEVEL", environment) ?? .info
+    package static func configure(environment: [String: String], standardLevel: LogLevel) throws(OperatorError) {
+        let level = try choice(LogLevel.self, "CHIMERA_LOG_LEVEL", environment) ?? standardLevel
         let format = try choice(LogFormat.self, "CHIMERA_LOG_FORMAT", environment)
         configure(level: level, format: format ?? .detected(environment: environment))
     }
@@ -71,6 +71,6 @@ package enum Logging {
         guard let word = environment[name], !word.isEmpty else { return nil }
         if let choice = Choice(rawValue: word) { return choice }
         let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-        throw OperatorError(exitCode: .configuration, message: "\(name) names nothing known; set it to one of \(names).")
+        throw OperatorError(exitCode: .configuration, message: "\(name) is \"\(word.prefix(40))\"; set it to one of \(names)")
     }
 }

@@ -46,11 +46,7 @@ func runCronNext(arguments: [String], now: Int64 = Int64(time(nil)), write: (Str
     } catch {
         throw OperatorError(exitCode: .badData, message: "\(error)")
     }
-    var times: [String] = []
-    while times.count < question.count, let next = schedule.next(after: instant) {
-        times.append(iso8601(next, in: schedule.zone))
-        instant = next
-    }
+    let times = schedule.times(after: instant, count: question.count)
     guard question.isJSON else {
         (times.isEmpty ? ["never"] : times).forEach(write)
         return
@@ -60,6 +56,17 @@ func runCronNext(arguments: [String], now: Int64 = Int64(time(nil)), write: (Str
         "times": .array(times.map { .string($0) }),
     ]
     write(answer.text)
+}
+
+extension CronSchedule {
+    /// The due times after `instant`, in ISO 8601 with offset; fewer than `count` when there are no more.
+    func times(after instant: Int64, count: Int) -> [String] {
+        sequence(state: instant) { last in
+            guard let next = next(after: last) else { return nil }
+            last = next
+            return iso8601(next, in: zone)
+        }.prefix(count).map { $0 }
+    }
 }
 
 /// The arguments of `cron next`.

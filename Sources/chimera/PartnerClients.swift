@@ -74,9 +74,8 @@ final class PartnerClients: PartnerDirectory {
 
     /// The integration, and what stood sealed in its configuration.
     private func open(_ row: IntegrationRow) throws -> (Integration, secrets: [String]) {
-        let baseURL = row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL
         let opened = try opened(row.config)
-        return (Integration(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: opened.value), opened.secrets)
+        return (Integration(row, config: opened.value), opened.secrets)
     }
 
     /// A document of the configuration with its envelopes opened.
@@ -107,4 +106,12 @@ final class PartnerClients: PartnerDirectory {
 /// Something is sealed, and this process has no key at all.
 private struct NoKeyring: Error, CustomStringConvertible {
     let description = "its config has encrypted values and there is no key; set CHIMERA_KEY_FILE"
+}
+
+extension Integration {
+    /// The row as a client of the partner takes it; `config` is its own with the envelopes opened, among them perhaps its address.
+    init(_ row: IntegrationRow, config: JSONValue) {
+        let baseURL = row.baseURL.hasPrefix("enc:v1:") ? config["base_url"]?.stringValue ?? "" : row.baseURL
+        self.init(id: row.id, name: row.name, type: row.type, baseURL: baseURL, config: config)
+    }
 }

@@ -54,26 +54,6 @@ struct ProgramSettings: Sendable {
 
     /// Sets how this process logs, from `CHIMERA_LOG_LEVEL` (else `standardLevel`) and `CHIMERA_LOG_FORMAT`.
     func configureLogging(standardLevel: LogLevel = .info) throws {
-        let level: LogLevel
-        switch environment["CHIMERA_LOG_LEVEL"] ?? "" {
-        case "": level = standardLevel
-        case let text:
-            guard let known = LogLevel(rawValue: text) else {
-                throw OperatorError(
-                    exitCode: .configuration, message: "CHIMERA_LOG_LEVEL is \"\(text)\"; it must be debug, info, notice, warning or error")
-            }
-            level = known
-        }
-        let format: LogFormat
-        switch environment["CHIMERA_LOG_FORMAT"] ?? "" {
-        case "": format = .detected(environment: environment)
-        case let text:
-            guard let known = LogFormat(rawValue: text) else {
-                throw OperatorError(
-                    exitCode: .configuration, message: "CHIMERA_LOG_FORMAT is \"\(text)\"; it must be text, json or journal")
-            }
-            format = known
-        }
-        Logging.configure(level: level, format: format)
+        try Logging.configure(environment: environment, standardLevel: standardLevel)
     }
 }

@@ -148,7 +148,7 @@ struct LogTests {
             try Logging.choice(LogFormat.self, "CHIMERA_LOG_FORMAT", ["CHIMERA_LOG_FORMAT": "xml"])
         }
         #expect(error?.exitCode == .configuration && error?.exitCode.rawValue == 78)
-        #expect(error?.description == "CHIMERA_LOG_FORMAT names nothing known; set it to one of text, json, journal.")
+        #expect(error?.description == "CHIMERA_LOG_FORMAT is \"xml\"; set it to one of text, json, journal")
     }
 }
 

@@ -50,10 +50,7 @@ enum IntegrationTest {
             throw OperatorError(exitCode: .badData, message: "the integration was removed meanwhile; `chimera integration list` shows all")
         }
         let opened = try keyring.opened(row.config)
-        let integration = Integration(
-            id: row.id, name: row.name, type: row.type, baseURL: row.baseURL.hasSuffix("/") ? String(row.baseURL.dropLast()) : row.baseURL,
-            config: opened.value)
-        return (integration, opened.secrets)
+        return (Integration(row, config: opened.value), opened.secrets)
     }
 }
 

@@ -121,12 +121,6 @@ enum JobCommands {
         } catch {
             throw OperatorError(exitCode: .badData, message: "\(error)")
         }
-        var times: [String] = []
-        var instant = now
-        while times.count < count, let next = schedule.next(after: instant) {
-            times.append(iso8601(next, in: schedule.zone))
-            instant = next
-        }
-        return times
+        return schedule.times(after: now, count: count)
     }
 }

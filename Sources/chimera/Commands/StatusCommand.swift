@@ -1,3 +1,4 @@
+import Postgres
 import Runtime
 
 /// `chimera status`: how every active store stands today, and what mends it.
@@ -11,53 +12,27 @@ enum StatusCommand {
             INACTIVE and UNSCHEDULED are syncs that rest or have no cron pattern while no other one comes.
             """
     ) { invocation in
-        let (stores, workers, schedules, channels, untold, resting, mends) = try await OperatorDatabase(invocation).transaction {
-            transaction in
-            let stores = try await transaction.rows(StatusStatements.stores)
-            let workers = try await transaction.row(StatusStatements.workers) ?? .null
-            let idle = try await transaction.rows(StatusStatements.idleSyncs)
-            let schedules = try await transaction.rows(StatusStatements.schedules)
-            let retries = RetryAdvice(try await transaction.failures(of: failed(stores, schedules)))
-            return (
-                stores, workers, schedules + idle, try await transaction.rows(ChannelStatements.troubled),
-                try await transaction.query(StatusStatements.untold).compactMap { $0["name"] },
-                try await transaction.rows(StatusStatements.resting),
-                StoreMends(hasWorkers: (workers["alive"]?.intValue ?? 0) > 0, retries: retries, idleSyncs: idle)
-            )
-        }
-        let rows = stores.map(mends.row)
-        let together = mends.together(stores)
-        if invocation.wantsJSON {
-            StandardOutput.write(
-                JSONValue.object([
-                    "stores": .array(rows), "mends": .array(together), "workers": workers, "schedules": .array(schedules),
-                    "channels": .array(channels), "untold": .array(untold.map { .string($0) }),
-                    "resting": .array(resting),
-                ]).text)
-        } else {
-            var lines = overview(rows, together)
-            lines.append(
-                mends.hasWorkers
-                    ? "workers: \(Cell.text(workers["alive"])) alive, \(Cell.text(workers["running"])) of \(Cell.text(workers["slots"])) slots in use"
-                    : "workers: none is alive: chimera worker")
-            let sentences = schedules.map { printableLine(sentence(on: $0, mends.retries)) }
-            lines.append("schedules: " + (sentences.isEmpty ? "as they should be" : sentences.joined(separator: "; ")))
-            if !resting.isEmpty { lines.append("partners: " + resting.map(rest).joined(separator: "; ")) }
-            var silent = channels.map(silence)
-            if !untold.isEmpty {
-                silent.append("nobody is told when \(untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
-            }
-            if !silent.isEmpty { lines.append(printableLine("channels: " + silent.joined(separator: "; "))) }
-            StandardOutput.write(lines.joined(separator: "\n"))
-        }
-        return rows.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
+        let report = try await OperatorDatabase(invocation).transaction { try await StatusReport(in: $0) }
+        StandardOutput.write(invocation.wantsJSON ? report.json.text : lines(report).joined(separator: "\n"))
+        return report.stores.contains { ["MISSING", "FAILED"].contains($0["state"]?.stringValue) } ? .answerIsNo : .ok
     }
 
-    /// Executions for which a retry may be advised.
-    private static func failed(_ stores: [JSONValue], _ schedules: [JSONValue]) -> [String] {
-        let ofStores = stores.filter { ["FAILED", "CANCELLED"].contains($0["execution_status"]?.stringValue) }
-        return Set((ofStores.map { $0["execution_id"] } + schedules.map { $0["late_execution_id"] }).compactMap { $0?.stringValue })
-            .sorted()
+    private static func lines(_ report: StatusReport) -> [String] {
+        var lines = overview(report.stores, report.together)
+        lines.append(
+            report.mends.hasWorkers
+                ? "workers: \(Cell.text(report.workers["alive"])) alive, "
+                    + "\(Cell.text(report.workers["running"])) of \(Cell.text(report.workers["slots"])) slots in use"
+                : "workers: none is alive: chimera worker")
+        let sentences = report.schedules.map { printableLine(sentence(on: $0, report.mends.retries)) }
+        lines.append("schedules: " + (sentences.isEmpty ? "as they should be" : sentences.joined(separator: "; ")))
+        if !report.resting.isEmpty { lines.append("partners: " + report.resting.map(rest).joined(separator: "; ")) }
+        var silent = report.channels.map(silence)
+        if !report.untold.isEmpty {
+            silent.append("nobody is told when \(report.untold.map { shown($0) }.joined(separator: ", ")) fails: chimera channel list")
+        }
+        if !silent.isEmpty { lines.append(printableLine("channels: " + silent.joined(separator: "; "))) }
+        return lines
     }
 
     private static let columns = [
@@ -103,12 +78,61 @@ enum StatusCommand {
         case "PAUSED": return "\(name) is paused: \(StoreMends.resuming(schedule["name"]))"
         case "LATE":
             let retry = schedule["late_execution_id"]?.stringValue.map { ": " + Mend.command(retries.steps(after: $0)) } ?? ""
-            return "\(name) is late: no success for \(Cell.text(schedule["late_since"]))\(retry)"
+            return "\(name) is late: no success for \(Cell.text(schedule["late_for"]))\(retry)"
         case "INACTIVE", "UNSCHEDULED":
             let option = schedule["state"] == "INACTIVE" ? "--active yes" : "--cron '10 5 * * *'"
             return printableLine(
                 "\(name) \(StoreMends.idleness(schedule)): chimera job edit \(shellWord(Cell.text(schedule["name"]))) \(option)")
         default: return "\(name) waits for a scheduler: chimera scheduler"
         }
+    }
+}
+
+/// What `chimera status` found, all of it at one moment.
+private struct StatusReport: Sendable {
+    /// Active stores, each with the command that mends it.
+    let stores: [JSONValue]
+    /// Commands that mend several stores at once.
+    let together: [JSONValue]
+    /// How many workers are alive, their slots and what runs.
+    let workers: JSONValue
+    /// Schedules that are not as they should be, and syncs that rest.
+    let schedules: [JSONValue]
+    /// Channels that do not deliver.
+    let channels: [JSONValue]
+    /// Jobs whose failures nobody hears of.
+    let untold: [String]
+    /// Partners that are left alone for a while.
+    let resting: [JSONValue]
+    /// What mends which state.
+    let mends: StoreMends
+
+    init(in transaction: PostgresTransaction) async throws {
+        let stores = try await transaction.rows(StatusStatements.stores)
+        let idle = try await transaction.rows(StatusStatements.idleSyncs)
+        workers = try await transaction.row(StatusStatements.workers) ?? .null
+        schedules = try await transaction.rows(StatusStatements.schedules) + idle
+        channels = try await transaction.rows(ChannelStatements.troubled)
+        untold = try await transaction.query(StatusStatements.untold).compactMap { $0["name"] }
+        resting = try await transaction.rows(StatusStatements.resting)
+        mends = StoreMends(
+            hasWorkers: (workers["alive"]?.intValue ?? 0) > 0,
+            retries: RetryAdvice(try await transaction.failures(of: Self.failed(stores, schedules))), idleSyncs: idle)
+        self.stores = stores.map(mends.row)
+        together = mends.together(stores)
+    }
+
+    var json: JSONValue {
+        [
+            "stores": .array(stores), "mends": .array(together), "workers": workers, "schedules": .array(schedules),
+            "channels": .array(channels), "untold": .array(untold.map { .string($0) }), "resting": .array(resting),
+        ]
+    }
+
+    /// Executions for which a retry may be advised.
+    private static func failed(_ stores: [JSONValue], _ schedules: [JSONValue]) -> [String] {
+        let ofStores = stores.filter { ["FAILED", "CANCELLED"].contains($0["execution_status"]?.stringValue) }
+        return Set((ofStores.map { $0["execution_id"] } + schedules.map { $0["late_execution_id"] }).compactMap { $0?.stringValue })
+            .sorted()
     }
 }

@@ -46,7 +46,8 @@ enum StatusStatements {
 
     /// Active schedules that are not as they should be: unusable, paused, not looked at by any scheduler, or without the success that was due.
     static let schedules: SQL = """
-        SELECT j.name, j.problem, j.paused_at, s.next_due_at, late.due_at AS late_since, late.retry AS late_execution_id,
+        SELECT j.name, j.problem, j.paused_at, s.next_due_at, late.due_at AS late_since,
+          to_char(late.due_at AT TIME ZONE usable_time_zone(j.time_zone), 'YYYY-MM-DD HH24:MI') AS late_for, late.retry AS late_execution_id,
           CASE WHEN j.problem IS NOT NULL THEN 'PROBLEM' WHEN j.paused_at IS NOT NULL THEN 'PAUSED' WHEN late.due_at IS NOT NULL THEN 'LATE' ELSE 'WAITING' END AS state
         FROM job_configurations AS j
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
