@@ -209,7 +209,7 @@ final class LibpqConnection {
         let (sqlState, said) = (String(match.1), String(match.2))
         return PostgresError(
             kind: PostgresError.kind(sqlState: sqlState, constraint: nil, message: said), sqlState: sqlState,
-            message: "the database refuses the connection: \(said)")
+            message: "the database refuses the connection: \(said)", detail: nil, hint: nil, isStalePlan: false, isFatal: true)
     }
 }
 

@@ -48,8 +48,8 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
     let isStalePlan: Bool
     /// A named statement has to be prepared anew, or somebody discarded it (26000); nothing was carried out.
     var isStaleStatement: Bool { isStalePlan || sqlState == "26000" }
-    /// The server ended the session with this message (FATAL, PANIC).
-    let isFatal: Bool
+    /// The server ended the session with this message (FATAL, PANIC), or did not begin it.
+    package let isFatal: Bool
 
     /// Makes an error; adapters and tests use it as well.
     package init(

@@ -165,7 +165,8 @@ final class Session: @unchecked Sendable {
         let isSilence = first.kind == .deadlineExceeded
         let messages = failures.map(\.message).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
         return PostgresError(
-            kind: isSilence ? .connectionLost : first.kind, sqlState: first.sqlState, message: messages.joined(separator: "; "))
+            kind: isSilence ? .connectionLost : first.kind, sqlState: first.sqlState, message: messages.joined(separator: "; "),
+            detail: nil, hint: nil, isStalePlan: false, isFatal: first.isFatal)
     }
 }
 

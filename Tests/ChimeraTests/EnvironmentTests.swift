@@ -11,7 +11,8 @@ import Testing
             let cases = [
                 ("", "DATABASE_URL is not set"), ("postgresql://u@h:notaport/x", "port in DATABASE_URL"),
                 ("nonsense", "DATABASE_URL is not a PostgreSQL connection string"),
-                (missing, "does not exist"),
+                (missing, "does not exist"), (database.url + "?options=-cwork_mem%3Dplenty", "mend DATABASE_URL"),
+                (database.url + "?options=-cno_such_setting%3D1", "mend DATABASE_URL"),
             ]
             for (url, words) in cases {
                 let answer = try await chimera(["store", "list"], environment: ["DATABASE_URL": url])
@@ -168,6 +169,11 @@ import Testing
                 environment: ["DATABASE_URL": database.url])
             try await unread.waitForExit()
             #expect(unread.output == ["1"], "\(unread.output) \(unread.errors)")
+            // The connection to the database does not become the standard output that is closed.
+            let closed = try RunningProgram(
+                "/bin/sh", ["-c", "exec \"$0\" store list >&-", program], environment: ["DATABASE_URL": database.url])
+            #expect(try await closed.waitForExit() == .exited(70))
+            #expect(closed.errors == ["chimera: cannot write the answer: Bad file descriptor"], "\(closed.errors)")
         }
         let full = try RunningProgram("/bin/sh", ["-c", "exec \"$0\" help > /dev/full", program])
         #expect(try await full.waitForExit() == .exited(70))

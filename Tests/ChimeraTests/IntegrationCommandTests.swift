@@ -227,6 +227,20 @@ import Testing
         }
     }
 
+    @Test("the address may be sealed, as every text of a config")
+    func sealedAddress() async throws {
+        try await withSandbox { database, facts in
+            let file = KeyFile()
+            try file.write(try await chimera(["secret", "generate-key"]).text)
+            let sealed = try await chimera(["secret", "encrypt"], input: facts["rp"]?.stringValue ?? "", environment: file.environment).text
+            guard case .object(var config) = try JSONValue(parsing: rp(facts)) else { return }
+            config["base_url"] = .string(sealed)
+            try await database.done("integration", "add", "RP", "--type", "RP", "--config", "-", input: JSONValue.object(config).text)
+            let report = try await database.chimera("integration", "test", "RP", environment: file.environment)
+            #expect(report.exitCode == 0 && report.text.contains("Login accepted"), "\(report.errors)")
+        }
+    }
+
     @Test("what a partner repeats of a sealed setting is hidden, be it no password")
     func repeatedSetting() async throws {
         let server = RawServer { _, _ in RawServer.answer(#"{"error":"loja-7781 is unknown"}"#, status: 400) }

@@ -71,6 +71,7 @@ import Testing
         ("config.target", "SYNC_PRODUCTS", #"{"target": ["x"]}"#),
         ("config.retention_days", "CLEANUP_LOGS", #"{"retention_days": -1}"#),
         ("config.execution_retention_days", "CLEANUP_LOGS", #"{"execution_retention_days": 1.5}"#),
+        ("config.retention_day", "CLEANUP_LOGS", #"{"retention_day": 30}"#),
         ("config.cleanup_executions", "CLEANUP_LOGS", #"{"cleanup_executions": "no"}"#),
         ("config.cleanup_system_logs", "CLEANUP_LOGS", #"{"cleanup_system_logs": null}"#),
         ("config.program", "CUSTOM", #"{"program": {}}"#),

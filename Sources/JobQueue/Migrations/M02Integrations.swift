@@ -43,7 +43,7 @@ extension Migration {
                 ['created_at', (NEW.created_at IS NOT NULL)::text, 'it must not be null']]);
               PERFORM check_positive_integer(NEW.config, 'max_concurrency', 1, 100000);
               PERFORM check_positive_integer(NEW.config, 'max_requests_per_minute', 1, 1000000);
-              IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^https?://[^[:space:]]+$' THEN
+              IF NEW.config ? 'base_url' AND NEW.config ->> 'base_url' !~* '^(enc:v1:.*|https?://[^[:space:]]+)$' THEN
                 PERFORM refuse('config.base_url', 'it must begin with http:// or https://');
               END IF;
               -- Without a scheme nobody sees where its user and password end.

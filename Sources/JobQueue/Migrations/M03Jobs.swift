@@ -238,7 +238,14 @@ extension Migration {
                   PERFORM refuse('config.' || field, 'it must be true or false');
                 END IF;
               END LOOP;
-              IF NEW.job_type = 'CUSTOM' THEN
+              IF NEW.job_type = 'CLEANUP_LOGS' THEN
+                -- Mistyped, a retention would be the standard's, and what it was meant to keep gone.
+                SELECT key INTO field FROM jsonb_object_keys(NEW.config) AS key WHERE key NOT IN
+                  ('retention_days', 'execution_retention_days', 'dry_run', 'cleanup_executions', 'cleanup_system_logs') LIMIT 1;
+                IF FOUND THEN
+                  PERFORM refuse('config.' || field, 'it is not known; a clean-up has retention_days, execution_retention_days, dry_run, cleanup_executions and cleanup_system_logs');
+                END IF;
+              ELSIF NEW.job_type = 'CUSTOM' THEN
                 PERFORM check_custom_options(NEW.config, 'config');
               END IF;
               FOREACH field IN ARRAY ARRAY['source', 'target', 'program'] LOOP

@@ -22,7 +22,7 @@ extension Noun {
             Secrets in --config may not stand among the arguments: use @FILE or -.
 
             What --config holds, beside ca_file and proxy; any text may be made with `chimera secret encrypt`:
-              TELEGRAM  bot_token, chat_id, api_base_url
+              TELEGRAM  bot_token, chat_id (a text), parse_mode (HTML), api_base_url
               EMAIL     smtp_url (smtp://, smtps://), from, to [..], username, password, starttls (required, none)
               WEBHOOK   url, secret (whsec_…; a list while one replaces another), headers, allow_private_network
             With "integration": NAME an integration of the same type, and its keys, give what is not here.

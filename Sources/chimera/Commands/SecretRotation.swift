@@ -29,6 +29,7 @@ struct SecretRotation: Sendable {
 
     func run() async throws -> Report {
         var report = Report()
+        defer { StandardOutput.progress("") }
         for place in SecretStatements.places {
             var last: Int?
             repeat { last = try await renewConfigs(in: place, after: last, &report) } while last != nil
@@ -57,8 +58,14 @@ struct SecretRotation: Sendable {
             }
             return (last, done)
         }
-        report.add(done)
+        add(done, to: &report)
         return last
+    }
+
+    /// Counts a batch that stands, and shows how far it is on a terminal.
+    private func add(_ done: Report, to report: inout Report) {
+        report.add(done)
+        StandardOutput.progress("\(report.renewed) renewed, \(report.kept) kept")
     }
 
     /// Likewise for executions that wait.
@@ -77,7 +84,7 @@ struct SecretRotation: Sendable {
             }
             return (last, done)
         }
-        report.add(done)
+        add(done, to: &report)
         return last
     }
 
@@ -108,7 +115,7 @@ struct SecretRotation: Sendable {
             }
             return (last, done)
         }
-        report.add(done)
+        add(done, to: &report)
         return last
     }
 

@@ -116,9 +116,11 @@ enum StoreImport {
     ) { invocation in
         let file = try StoreFile(csv: try InputFile(invocation.operand("FILE.csv"), limit: limit).text)
         let counts = try await OperatorDatabase(invocation).transaction { transaction in
+            defer { StandardOutput.progress("") }
             var counts = ["added": 0, "changed": 0, "unchanged": 0]
             _ = try await transaction.query(StoreStatements.releaseNames(file.stores))
-            for store in file.stores {
+            for (place, store) in file.stores.enumerated() {
+                if place % 100 == 0 { StandardOutput.progress("\(place) of \(file.stores.count) stores") }
                 do {
                     let isNew: Bool? = try await transaction.query(StoreStatements.upsert(store)).first?.get("is_new")
                     counts[isNew.map { $0 ? "added" : "changed" } ?? "unchanged", default: 0] += 1

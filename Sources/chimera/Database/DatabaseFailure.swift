@@ -17,7 +17,8 @@ extension OperatorError {
     private init(presenting error: PostgresError) {
         let state = error.sqlState ?? ""
         let message = Masking.mask(text: error.message)
-        if state.hasPrefix("28") || state == "3D000" {
+        // Of a session that does not begin, 22 and 42 are settings that it asks for: options in DATABASE_URL, or PGOPTIONS.
+        if state.hasPrefix("28") || state == "3D000" || error.isFatal && (state.hasPrefix("22") || state.hasPrefix("42")) {
             self.init(exitCode: .configuration, message: "\(Self.fact("the database refuses the connection", message)); mend DATABASE_URL")
             return
         }
@@ -38,7 +39,12 @@ extension OperatorError {
         case .constraint(let name):
             self.init(exitCode: .badData, message: Constraints.sentence(for: name) ?? message)
         case .invalidInput where state == "22P05" || state == "22021":
-            self.init(exitCode: .badData, message: "a text holds a character that the database cannot keep, such as \\u0000; remove it")
+            self.init(
+                exitCode: .badData,
+                message: """
+                    a text holds a character that the database cannot keep: \\u0000, or, unless it was made with ENCODING 'UTF8', one that its \
+                    encoding lacks; remove it
+                    """)
         case .invalidInput, .raised:
             self.init(exitCode: .badData, message: message)
         case .undefined where state == "42501":

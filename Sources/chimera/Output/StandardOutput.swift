@@ -47,6 +47,15 @@ enum StandardOutput {
         writeAll(STDERR_FILENO, Array("\r\u{1B}[K\(printableLine(text))".utf8)) { _ in }
     }
 
+    /// Puts files that take and give nothing where standard input, output or error are closed: a connection to the database would get the number
+    /// otherwise, and what is meant for the terminal with it.
+    static func fillClosedDescriptors() {
+        for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+        where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", mode)
+        }
+    }
+
     private static func writeAll(_ descriptor: Int32, _ bytes: [UInt8], onFailure: (Int32) -> Void) {
         var rest = bytes[...]
         while !rest.isEmpty {
