@@ -57,7 +57,8 @@ enum LateStatements {
     }
 
     /// Tells what is late of jobs with a pattern: due times that have a tick, and those that no scheduler has looked at yet. Where the
-    /// expectation changed, it counts from then: whose deadline had passed is not measured by it.
+    /// expectation changed, it counts from then: whose deadline had passed is not measured by it. Of the due times that a pause skips the first
+    /// is told while it lasts, and all once it is over: nobody makes up for them.
     static func judge(_ looks: [LateLook]) -> SQL {
         let unticked = looks.flatMap { look in look.untickedDueTimes.map { (look.jobConfigID, $0) } }
         return """
@@ -69,7 +70,9 @@ enum LateStatements {
             ),
             due AS MATERIALIZED (
               SELECT t.job_config_id AS job, t.due_at FROM l JOIN schedule_ticks AS t ON t.job_config_id = l.job
-                AND t.due_at > l.watched_through AND t.due_at <= l.horizon AND t.outcome <> 'SKIPPED_PAUSED'
+                AND t.due_at > l.watched_through AND t.due_at <= l.horizon
+              WHERE t.outcome <> 'SKIPPED_PAUSED' OR l.paused_at IS NULL OR 'SKIPPED_PAUSED' IS DISTINCT FROM (
+                SELECT p.outcome FROM schedule_ticks AS p WHERE p.job_config_id = t.job_config_id AND p.due_at < t.due_at ORDER BY p.due_at DESC LIMIT 1)
               UNION
               SELECT u.job, to_timestamp(u.due_at) FROM unnest(\(unticked.map(\.0))::int[], \(unticked.map(\.1))::bigint[]) AS u(job, due_at)
             ),
@@ -80,8 +83,8 @@ enum LateStatements {
                   AND x.scheduled_for IS NOT NULL OFFSET 0) AS f
             ),
             late AS (
-              SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE l.paused_at IS NULL
-                AND NOT (l.is_new AND due.due_at + l.within <= l.updated_at) AND NOT EXISTS (
+              SELECT due.job, due.due_at FROM due JOIN l USING (job) WHERE
+                NOT (l.is_new AND due.due_at + l.within <= l.updated_at) AND NOT EXISTS (
                 SELECT FROM done WHERE done.job = due.job AND done.scheduled_for >= due.due_at AND done.finished_at <= due.due_at + l.within)
             ),
             told AS (\(telling(isScheduled: true)))

@@ -69,14 +69,41 @@ import Testing
             try await addTick(outbox, job, minutesAgo: 90, outcome: "SKIPPED_OVERLAP")
             try await addTick(outbox, job, minutesAgo: 20)
             try await watchSince(outbox, hours: 9)
-            #expect(try await watch.runOnce() == 3)
-            #expect(try await late(outbox) == ["400", "300", "90"])
+            #expect(try await watch.runOnce() == 4)
+            #expect(try await late(outbox) == ["400", "300", "100", "90"])
             // Judged once: a channel that comes later hears nothing of it, nor does another look raise it again.
             try await outbox.addChannel("second")
             try await watchSince(outbox, hours: 9)
             try await outbox.run("UPDATE job_watches SET watched_through = now() - interval '35 minutes'")
             #expect(try await watch.runOnce() == 0)
-            #expect(try await late(outbox).count == 3)
+            #expect(try await late(outbox).count == 4)
+        }
+    }
+
+    @Test("of the due times that a pause skips the first is told while it lasts; once the job is resumed, each that nobody made up for")
+    func paused() async throws {
+        try await Outbox.withDatabase { outbox in
+            let channel = try await outbox.addChannel()
+            let job = try await outbox.addJob("sync", "cron_pattern = '0 0 1 1 *', expect_success_within = '30 minutes'")
+            let watch = LateWatch(pool: outbox.pool)
+            try await watch.runOnce()
+            try await outbox.run("SELECT pause_job('sync')")
+            try await addTick(outbox, job, minutesAgo: 200, status: "FAILED", finishedMinutesAgo: 199)
+            for minutes in [160, 120, 80] { try await addTick(outbox, job, minutesAgo: minutes, outcome: "SKIPPED_PAUSED") }
+            try await watchSince(outbox, hours: 9)
+            #expect(try await watch.runOnce() == 2)
+            #expect(try await late(outbox) == ["200", "160"])
+            let transport = FakeTransport()
+            for _ in 1...2 { _ = try await outbox.sender(channel, transport).turn() }
+            let lines = transport.messages.last?.text.plain.split(separator: "\n") ?? []
+            #expect(lines.count == 5 && lines[2].hasPrefix("Nenhuma execução foi criada: o job estava pausado."), "\(lines)")
+            #expect(lines.suffix(2) == ["chimera job resume sync", "chimera job run sync"])
+            // Resumed after the due time: nothing comes by itself before the next one.
+            try await addTick(outbox, job, minutesAgo: 40, outcome: "SKIPPED_PAUSED")
+            try await outbox.run("SELECT resume_job('sync')")
+            try await outbox.run("UPDATE job_watches SET watched_through = now() - interval '60 minutes', next_look_at = '-infinity'")
+            #expect(try await watch.runOnce() == 1)
+            #expect(try await late(outbox) == ["200", "160", "40"])
         }
     }
 
@@ -249,12 +276,12 @@ import Testing
         }
     }
 
-    @Test("inactive, deleted and paused jobs are not late, nor are due times from before the expectation")
+    @Test("inactive and deleted jobs are not late, nor are due times from before the expectation")
     func notWatched() async throws {
         try await Outbox.withDatabase { outbox in
             try await outbox.addChannel()
             let watch = LateWatch(pool: outbox.pool)
-            for change in ["active = false", "deleted_at = now()", "paused_at = now()", "expect_success_within = NULL"] {
+            for change in ["active = false", "deleted_at = now()", "expect_success_within = NULL"] {
                 let job = try await outbox.addJob(change, "cron_pattern = '0 0 1 1 *', expect_success_within = '30 minutes'")
                 try await watch.runOnce()
                 try await addTick(outbox, job, minutesAgo: 60)
@@ -262,9 +289,6 @@ import Testing
                 try await outbox.run("UPDATE job_configurations SET \(spliced(change)) WHERE id = \(job)")
                 #expect(try await watch.runOnce() == 0, "\(change)")
             }
-            // Resumed: what passed meanwhile stays passed.
-            try await outbox.run("UPDATE job_configurations SET paused_at = NULL")
-            #expect(try await watch.runOnce() == 0)
             let job = try await outbox.addJob("new", "cron_pattern = '0 0 1 1 *', expect_success_within = '30 minutes'")
             try await addTick(outbox, job, minutesAgo: 40)
             try await watch.runOnce()

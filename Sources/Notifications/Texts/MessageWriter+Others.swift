@@ -12,11 +12,12 @@ extension MessageWriter {
         var lines: [MessageText.Line] = [headline("⏰", facts.job.name, verdict), [.init(expectation)]]
         if facts.isScheduled { lines.append([.init(state(of: facts))]) }
         if facts.job.type == "SYNC_PRODUCTS" { lines += inTheShops(facts).map { [.init($0)] } }
-        if let execution = facts.execution {
-            lines.append([.init("chimera execution show \(execution.id)", .code)])
-        } else {
-            lines.append([.init("chimera job show \(shellWord(facts.job.name))", .code)])
-        }
+        let name = shellWord(facts.job.name)
+        let commands =
+            if let execution = facts.execution { ["execution show \(execution.id)"] } else if facts.tickOutcome == "SKIPPED_PAUSED" {
+                ["job resume \(name)", "job run \(name)"]
+            } else { ["job show \(name)"] }
+        lines += commands.map { [.init("chimera \($0)", .code)] }
         return Written(subject: "\(facts.job.name) \(verdict)", text: MessageText(lines))
     }
 
@@ -52,8 +53,10 @@ extension MessageWriter {
             language.of(
                 "Nenhuma execução foi criada: no horário não havia scheduler ativo, e a misfire_policy do job não o recupera.",
                 "No execution was made: no scheduler ran at that time, and the job's misfire_policy does not make up for it.")
-        // It was late before it was paused, and a scheduler came to it afterwards.
-        case "SKIPPED_PAUSED": language.of("Nenhuma execução foi criada: o job foi pausado.", "No execution was made: the job was paused.")
+        case "SKIPPED_PAUSED":
+            language.of(
+                "Nenhuma execução foi criada: o job estava pausado. Enquanto continuar assim, os próximos horários não são avisados.",
+                "No execution was made: the job was paused. While it stays so, its next due times are not told of.")
         default:
             language.of(
                 "Nenhuma execução foi criada; veja se há um scheduler ativo.", "No execution was made; see whether a scheduler runs.")

@@ -53,7 +53,7 @@ enum StatusStatements {
         LEFT JOIN job_schedules AS s ON s.job_config_id = j.id
         LEFT JOIN LATERAL (
           SELECT t.due_at, t.execution_id FROM schedule_ticks AS t WHERE t.job_config_id = j.id AND t.due_at < now() - j.expect_success_within
-            AND j.expect_success_within IS NOT NULL AND t.outcome <> 'SKIPPED_PAUSED'
+            AND j.expect_success_within IS NOT NULL
           ORDER BY t.due_at DESC LIMIT 1
         ) AS due ON true
         LEFT JOIN LATERAL (
