@@ -50,9 +50,12 @@ final class Claimer: Sendable {
         var polls = PollTimes(every: Self.pollInterval)
         var failures = 0
         var ownTurns = 0
+        // Places that others were not told of yet.
+        var owesPlaces = false
         while !shutdown.isRequested && !Task.isCancelled {
             onProgress()
-            let freesPlaces = signals.takeFreedPlaces()
+            let freesPlaces = signals.takeFreedPlaces() || owesPlaces
+            owesPlaces = false
             if freesPlaces { ownTurns += 1 }
             if ownTurns > Self.turnsInARow, hearsNotifications {
                 ownTurns = 0
@@ -69,7 +72,10 @@ final class Claimer: Sendable {
             let mark = scan.mark(at: start)
             let wasIdle = isIdle()
             do {
-                guard let claimed = try await claim(room, after: mark, in: term) else { continue }
+                guard let claimed = try await claim(room, after: mark, in: term) else {
+                    owesPlaces = freesPlaces
+                    continue
+                }
                 failures = 0
                 let isFull = claimed.count >= room
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
@@ -82,13 +88,14 @@ final class Claimer: Sendable {
                 let mayFollow = !hearsNotifications && !claimed.isEmpty
                 await signals.wait(upTo: signals.untilSecondLook(after: start) ?? (mayFollow ? ClaimSignals.secondLook : polls.wait()))
             } catch {
+                owesPlaces = freesPlaces
                 failures += 1
                 if failures <= 3 || failures % 30 == 0 { logger.warning("could not claim", ["error": "\(error)", "tries": "\(failures)"]) }
                 if let conflict = error as? PostgresError, conflict.isRetryableTransaction, failures < 5 { continue }
                 await signals.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)) * Double.random(in: 0.5...1))
             }
         }
-        if signals.takeFreedPlaces() { await wakeOthers() }
+        if signals.takeFreedPlaces() || owesPlaces { await wakeOthers() }
     }
 
     /// Places that this worker's runs left are for others, too. Should that fail, they poll.

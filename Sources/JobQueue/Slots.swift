@@ -203,7 +203,11 @@ final class Slots: Sendable {
         var started: [ActiveRun] = []
         while state.busyCount < count, let assignment = state.nextAssignment() {
             let active = ActiveRun(assignment: assignment, startedAt: MonotonicClock.now())
-            state.active[assignment.run.id] = active
+            // Claimed here once more while its run before, which had lost it, has not ended.
+            if let replaced = state.active.updateValue(active, forKey: assignment.run.id) {
+                if replaced.isPaused { state.pausedCount -= 1 }
+                replaced.task?.cancel()
+            }
             started.append(active)
             state.movedAt = active.startedAt
         }

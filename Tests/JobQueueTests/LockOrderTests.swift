@@ -106,6 +106,31 @@ import Testing
         }
     }
 
+    @Test("R11: a worker that comes back while its runs are about to be rescued keeps what it claims then")
+    func backMeanwhile() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let worker = try await queue.addWorker()
+            try await queue.enqueue(job)
+            _ = try await queue.claimOne(worker)
+            try await queue.kill(worker)
+            try await queue.run("SELECT create_partitions()")
+            let day = try await queue.text("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '7 days', 'YYYYMMDD')")
+            try await queue.run("DROP TABLE execution_logs_\(spliced(day))")
+            let id = try await queue.enqueue(job)[0]
+            try await queue.pool.withConnection { maker in
+                try await maker.script("BEGIN; SELECT create_partitions()")
+                async let rescued = queue.rescue()
+                try await queue.waitForLocks(1)
+                try await queue.run("UPDATE workers SET lease = '30 seconds', lease_until = clock_timestamp() + interval '30 seconds'")
+                #expect(try await queue.claimOne(worker).id == id)
+                try await maker.script("COMMIT")
+                #expect(try await rescued == 0)
+            }
+            #expect(try await queue.status(id) == "RUNNING")
+        }
+    }
+
     @Test(
         "R28: what an operator asks for while a row is cancelled by hand is done, not refused with 40001",
         arguments: [

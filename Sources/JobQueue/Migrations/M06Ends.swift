@@ -218,14 +218,12 @@ extension Migration {
               UPDATE workers SET lease_until = clock_timestamp() + lease WHERE lease_until > clock_timestamp() + lease * 1.5;
               SELECT array_agg(r.worker) INTO dead FROM (SELECT DISTINCT worker FROM job_live WHERE status = 'RUNNING' AND worker IS NOT NULL) AS r
               WHERE NOT EXISTS (SELECT FROM workers AS w WHERE w.id = r.worker AND NOT is_lease_over(w.lease_until, w.lease));
-              IF dead IS NULL THEN
-                RETURN NEXT;
-                RETURN;
-              END IF;
-              -- Before any row is locked: whoever cancels makes partitions first, too.
-              PERFORM create_partitions();
+              IF dead IS NULL THEN RETURN NEXT; RETURN; END IF;
+              PERFORM create_partitions();   -- before any row is locked: whoever cancels makes them first, too
               SELECT array_agg(id ORDER BY id) AS ids, array_agg(token ORDER BY id) AS tokens, count(*) AS n INTO lost FROM (
                 SELECT l.id, l.token FROM job_live AS l WHERE l.status = 'RUNNING' AND l.worker = ANY (dead) AND l.id > after
+                  -- Once more: while partitions were made, it may have come back and claimed.
+                  AND NOT EXISTS (SELECT FROM workers AS w WHERE w.id = l.worker AND NOT is_lease_over(w.lease_until, w.lease))
                 ORDER BY l.id LIMIT batch FOR UPDATE SKIP LOCKED
               ) AS l;
               IF lost.n = batch THEN
