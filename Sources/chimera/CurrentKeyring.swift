@@ -5,20 +5,23 @@ import Synchronization
 /// The keys of the key file as they were last read: SIGHUP reads them again.
 final class CurrentKeyring: Sendable {
     private let path: String?
-    private let keys: Mutex<SecretKeyring?>
+    private let read: Mutex<(keyring: SecretKeyring?, times: Int)>
 
     /// Nil: there is no key file. Throws when it cannot be read (78).
     init(path: String?) throws(OperatorError) {
         self.path = path
-        keys = Mutex(try Self.load(path))
+        read = Mutex((try Self.load(path), 1))
     }
 
-    var keyring: SecretKeyring? { keys.withLock { $0 } }
+    var keyring: SecretKeyring? { read.withLock { $0.keyring } }
+
+    /// How often the file was read: what was made with the keys of an earlier time is made anew.
+    var timesRead: Int { read.withLock { $0.times } }
 
     /// Reads the file again; throws and keeps the old keys when it cannot be read.
     func reload() throws(OperatorError) {
         let fresh = try Self.load(path)
-        keys.withLock { $0 = fresh }
+        read.withLock { $0 = (fresh, $0.times + 1) }
     }
 
     private static func load(_ path: String?) throws(OperatorError) -> SecretKeyring? {

@@ -7,67 +7,66 @@ import Runtime
 import Secrets
 import Synchronization
 
-/// Makes RP's and CresceVendas' clients from their rows, once for each version of a row, and keeps their logins.
+/// Makes RP's and CresceVendas' clients from their rows, once for each version of a row and of the keys, and keeps their logins.
 final class PartnerClients: PartnerDirectory {
+    /// What a client was made from.
+    private struct Version: Equatable {
+        let row: String
+        let keys: Int
+    }
     private struct Made {
-        var keyring: SecretKeyring?
-        var sources: [Int: (version: String, client: any ProductSource)] = [:]
-        var targets: [Int: (version: String, client: any CampaignTarget)] = [:]
-        var soloVaults: [Int: (version: String, vault: SoloTokenVault)] = [:]
+        var sources: [Int: (version: Version, client: any ProductSource)] = [:]
+        var targets: [Int: (version: Version, client: any CampaignTarget)] = [:]
+        var soloVaults: [Int: (version: Version, vault: SoloTokenVault)] = [:]
     }
     private let made = Mutex(Made())
     private let http = HTTPClient()
     private let pool: PostgresPool
     /// A UUID of this process.
     private let caller: String
-    private let keyFile: String?
+    private let keys: CurrentKeyring
 
-    /// Throws when the key file cannot be read (78).
-    init(pool: PostgresPool, keyFile: String?, caller: String) throws(OperatorError) {
+    init(pool: PostgresPool, keys: CurrentKeyring, caller: String) {
         self.pool = pool
-        self.keyFile = keyFile
+        self.keys = keys
         self.caller = caller
-        try reload()
     }
 
-    /// Reads the key file again and makes every client anew when it is next asked for.
-    func reload() throws(OperatorError) {
-        let keyring: SecretKeyring? = if let keyFile { try SecretKeyring.load(path: keyFile) } else { nil }
-        made.withLock { $0 = Made(keyring: keyring) }
-    }
-
-    private var keyring: SecretKeyring? { made.withLock { $0.keyring } }
+    /// Asked before the keys are: what is made of later ones is made once too often, never too seldom.
+    private func version(of row: IntegrationRow) -> Version { Version(row: row.version, keys: keys.timesRead) }
 
     func source(_ row: IntegrationRow) throws -> any ProductSource {
-        if let known = made.withLock({ $0.sources[row.id] }), known.version == row.version { return known.client }
+        let version = version(of: row)
+        if let known = made.withLock({ $0.sources[row.id] }), known.version == version { return known.client }
         let client = try Self.naming(row) {
             let (integration, secrets) = try open(row)
-            return try RPSource(integration: integration, secrets: secrets, client: http, tokens: vault(row))
+            return try RPSource(integration: integration, secrets: secrets, client: http, tokens: vault(row, version))
         }
-        made.withLock { $0.sources[row.id] = (row.version, client) }
+        made.withLock { $0.sources[row.id] = (version, client) }
         return client
     }
 
     func target(_ row: IntegrationRow) throws -> any CampaignTarget {
-        if let known = made.withLock({ $0.targets[row.id] }), known.version == row.version { return known.client }
+        let version = version(of: row)
+        if let known = made.withLock({ $0.targets[row.id] }), known.version == version { return known.client }
         let client = try Self.naming(row) {
             let (integration, secrets) = try open(row)
             return try CresceVendasTarget(integration: integration, secrets: secrets, client: http)
         }
-        made.withLock { $0.targets[row.id] = (row.version, client) }
+        made.withLock { $0.targets[row.id] = (version, client) }
         return client
     }
 
     /// Shared by all workers where there is a key to seal tokens with, else this process's own.
-    private func vault(_ row: IntegrationRow) -> any TokenVault {
-        if let keyring {
+    private func vault(_ row: IntegrationRow, _ version: Version) -> any TokenVault {
+        if let keyring = keys.keyring {
             return SharedTokenVault(
                 integrationID: row.id, pool: pool, caller: caller, seal: { keyring.encrypt($0) }, open: { try keyring.decrypt($0) })
         }
         return made.withLock { made in
-            if let known = made.soloVaults[row.id], known.version == row.version { return known.vault }
+            if let known = made.soloVaults[row.id], known.version == version { return known.vault }
             let vault = SoloTokenVault()
-            made.soloVaults[row.id] = (row.version, vault)
+            made.soloVaults[row.id] = (version, vault)
             return vault
         }
     }
@@ -80,7 +79,7 @@ final class PartnerClients: PartnerDirectory {
 
     /// A document of the configuration with its envelopes opened.
     func opened(_ document: JSONValue) throws -> OpenedDocument {
-        if let keyring { return try keyring.decryptAll(in: document) }
+        if let keyring = keys.keyring { return try keyring.decryptAll(in: document) }
         guard !document.text.contains("\"enc:v1:") else { throw NoKeyring() }
         return OpenedDocument(value: document)
     }

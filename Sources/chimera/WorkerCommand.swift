@@ -19,8 +19,8 @@ struct WorkerCommand {
             id: UUID().uuidString.lowercased(), host: ProcessInfo.processInfo.hostName, pid: ProcessInfo.processInfo.processIdentifier,
             version: Composition.version, slots: slots)
         let pool = PostgresPool(database, maximumConnections: 4)
-        let partners = try PartnerClients(pool: pool, keyFile: settings.keyFile, caller: identity.id)
         let keyring = try CurrentKeyring(path: settings.keyFile)
+        let partners = PartnerClients(pool: pool, keys: keyring, caller: identity.id)
         let outboxPool = PostgresPool(database, maximumConnections: 3)
         let outboxWakeup = Wakeup()
         let outbox = Composition.deliveryLoop(
@@ -28,7 +28,6 @@ struct WorkerCommand {
         let reload: @Sendable () -> Void = {
             TimeZoneRules.forgetLoadedZones()
             do {
-                try partners.reload()
                 try keyring.reload()
             } catch {
                 Logger(label: "chimera").error("keeps its old keys", ["error": "\(error)"])

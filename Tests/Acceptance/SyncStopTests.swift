@@ -85,4 +85,29 @@ import Testing
             #expect(try await rig.children(of: id)[1]?.attempt == 1)
         }
     }
+
+    @Test("SIGHUP: what is sealed with a key that came into the file since the start is opened")
+    func newKey() async throws {
+        let path = NSTemporaryDirectory() + "chimera-acceptance-\(UUID().uuidString).key"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let first = "first:\(Foundation.Data(repeating: 7, count: 32).base64EncodedString())\n"
+        let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+        try #require(FileManager.default.createFile(atPath: path, contents: Foundation.Data(first.utf8), attributes: attributes))
+        try await Rig.with(RigSettings(stores: 1, products: 50)) { rig in
+            let worker = try rig.worker(environment: ["CHIMERA_KEY_FILE": path])
+            #expect(try await rig.finished(try await rig.trigger()).status == "SUCCESS")
+            let both = Foundation.Data((CustomJobTests.sealed.line + "\n" + first).utf8)
+            try #require(FileManager.default.createFile(atPath: path, contents: both, attributes: attributes))
+            worker.signal(SIGHUP)
+            _ = try await worker.line(containing: "rereads its configuration")
+            _ = try await rig.pool.query(
+                """
+                UPDATE integrations SET config = jsonb_set(config, '{auth_headers,X-Other}', to_jsonb(\(CustomJobTests.sealed.envelope)::text))
+                WHERE name = 'club'
+                """)
+            _ = try await rig.pool.query("UPDATE job_configurations SET max_attempts = 1")
+            let execution = try await rig.finished(try await rig.trigger())
+            #expect(execution.status == "SUCCESS", "\(execution.message)")
+        }
+    }
 }
