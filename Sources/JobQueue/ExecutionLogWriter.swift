@@ -19,7 +19,7 @@ final class ExecutionLogWriter: Sendable {
     static let longestMessage = 8_192
     /// How many lines wait at most, but for the share of each run.
     static let mostWaiting = 20_000
-    /// So many lines of a run wait however many there are of others; beyond that lines are dropped and counted.
+    /// So many lines of a run wait however many there are of others, up to twice as many in all; beyond that lines are dropped and counted.
     static let shareOfRun = 500
     /// From so many on a run that has its share is to write more slowly, if it can. Low enough for what all slots hand over at once.
     private static let muchWaiting = mostWaiting / 4
@@ -36,6 +36,10 @@ final class ExecutionLogWriter: Sendable {
 
         func hasShare(_ run: ClaimedRun) -> Bool { counts[run.id, default: 0] + takenCounts[run.id, default: 0] >= shareOfRun }
 
+        func hasRoom(for run: ClaimedRun) -> Bool {
+            total < mostWaiting || total < 2 * mostWaiting && !hasShare(run)
+        }
+
         mutating func forgetTaken() {
             taken = 0
             takenCounts = [:]
@@ -49,15 +53,12 @@ final class ExecutionLogWriter: Sendable {
     }
 
     func append(run: ClaimedRun, level: LogLevel, message: String, fields: [String: JSONValue]) {
-        var text = message.replacingNUL
-        if text.utf8.count > Self.longestMessage {
-            text = String(decoding: text.utf8.prefix(Self.longestMessage), as: UTF8.self) + " …"
-        }
         let line = LogLine(
-            run: run, level: level, message: text, fields: fields.isEmpty ? nil : JSONValue.object(fields).text,
+            run: run, level: level, message: message.replacingNUL.cut(toBytes: Self.longestMessage),
+            fields: fields.isEmpty ? nil : JSONValue.object(fields).text,
             writtenAt: MonotonicClock.now())
         let isFirst = waiting.withLock { waiting in
-            guard waiting.total < Self.mostWaiting || !waiting.hasShare(run) else {
+            guard waiting.hasRoom(for: run) else {
                 waiting.dropped[run.id, default: (run, 0)].count += 1
                 return false
             }

@@ -11,8 +11,7 @@ final class OutcomeWriter: Sendable {
     /// How often those are tried that PostgreSQL does not take.
     private static let refusedInterval: Duration = .seconds(5)
 
-    private let pool: PostgresPool
-    private let logs: ExecutionLogWriter
+    private let lines: LogStore
     private let wakeup: Wakeup
     private typealias Outcomes = [(run: ClaimedRun, outcome: RunOutcome)]
 
@@ -50,11 +49,10 @@ final class OutcomeWriter: Sendable {
         pool: PostgresPool, logs: ExecutionLogWriter, wakeup: Wakeup, isLeaving: @escaping @Sendable () -> Bool = { false },
         onWritten: @escaping @Sendable (_ freesPlaces: Bool) -> Void
     ) {
-        self.pool = pool
-        self.logs = logs
         self.wakeup = wakeup
         self.onWritten = onWritten
         store = OutcomeStore(pool: pool, isLeaving: isLeaving)
+        lines = LogStore(pool: pool, lines: logs, outcomes: store)
     }
 
     func submit(_ run: ClaimedRun, _ outcome: RunOutcome) {
@@ -75,9 +73,9 @@ final class OutcomeWriter: Sendable {
     func run() async {
         var failures = 0
         while !Task.isCancelled {
-            if unwritten.withLock({ $0.waiting.isEmpty }) && logs.isEmpty {
+            if unwritten.withLock({ $0.waiting.isEmpty }) && lines.wait != .zero {
                 let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty }
-                _ = await wakeup.wait(upTo: isFree ? .seconds(5) : Self.lockedOutInterval)
+                _ = await wakeup.wait(upTo: min(lines.wait ?? .seconds(5), isFree ? .seconds(5) : Self.lockedOutInterval))
                 if unwritten.withLock({ $0.waiting.isEmpty }) {
                     // Only lines: let a few gather, so that a job that logs a lot costs few transactions.
                     _ = await wakeup.wait(upTo: .milliseconds(200))
@@ -103,17 +101,12 @@ final class OutcomeWriter: Sendable {
             unwritten.waiting.removeFirst(unwritten.writing.count)
             return unwritten.writing
         }
-        var waitingLines: PostgresError?
         do {
             if !outcomes.isEmpty { assert(Failpoint.reach("ends.before")) }
             var unwritable = Unwritable()
-            if try await !writeTogether(outcomes) {
-                do {
-                    try await writeLogs()
-                } catch let error as PostgresError where error.isMissingPartition || error.isLockTimeout {
-                    // Lines have a place of their own: their wait holds up no end.
-                    waitingLines = error
-                }
+            let isWritten = if let ends = store.ends(outcomes) { try await lines.store(with: ends) } else { false }
+            if !isWritten {
+                try await lines.store()
                 unwritable = try await store.write(outcomes)
             }
             unwritten.withLock { unwritten in
@@ -131,7 +124,6 @@ final class OutcomeWriter: Sendable {
         if !outcomes.isEmpty { onWritten(outcomes.contains { $0.run.isGated }) }
         try await write(\.lockedOut, every: Self.lockedOutInterval)
         try await write(\.refused, every: Self.refusedInterval)
-        if let waitingLines { throw waitingLines }
     }
 
     /// Tries what waits apart: it ends once the lock is gone or PostgreSQL takes it, or is dropped when somebody else decided meanwhile.
@@ -148,63 +140,5 @@ final class OutcomeWriter: Sendable {
             unwritten.setAside(outcomes, unwritable)
         }
         if left.count < outcomes.count { onWritten(outcomes.contains { $0.run.isGated && !left.contains($0.run.id) }) }
-    }
-
-    /// Lines and ends in one transaction, which costs a round trip and a commit less. False: nothing was written, for one of them is not as
-    /// usual; then each has a way of its own.
-    private func writeTogether(_ outcomes: Outcomes) async throws -> Bool {
-        guard !logs.isEmpty, let ends = store.ends(outcomes) else { return false }
-        let lines = takeLines()
-        guard lines.count <= Self.largestBatch else {
-            logs.putBack(lines)
-            return false
-        }
-        do {
-            _ = try await pool.queries([
-                QueueStatements.linePatience, QueueStatements.logs(lines, now: MonotonicClock.now()), ends,
-            ])
-            logs.stored()
-            return true
-        } catch {
-            logs.putBack(lines)
-            guard let error = error as? PostgresError else { throw error }
-            guard error.refusesRows || error.isMissingPartition || error.isLockTimeout || error.isRetryableTransaction else { throw error }
-            return false
-        }
-    }
-
-    private func takeLines() -> [LogLine] {
-        let (lines, dropped) = logs.take()
-        if dropped > 0 { logger.warning("jobs logged faster than lines could be stored", ["dropped": "\(dropped)"]) }
-        return lines
-    }
-
-    /// A batch that PostgreSQL refuses is written by halves, down to the line that cannot be stored: it costs the others nothing.
-    private func writeLogs() async throws {
-        let lines = takeLines()
-        // The next one last.
-        var batches = stride(from: 0, to: lines.count, by: Self.largestBatch).reversed().map { start in
-            lines[start..<min(start + Self.largestBatch, lines.count)]
-        }
-        while let batch = batches.popLast() {
-            do {
-                try await store.repeatingConflicts {
-                    _ = try await self.pool.queries([
-                        QueueStatements.linePatience, QueueStatements.logs(Array(batch), now: MonotonicClock.now()),
-                    ])
-                }
-            } catch let error as PostgresError where error.refusesRows {
-                guard batch.count > 1 else {
-                    logger.warning("a line of a job could not be stored", ["error": "\(error)"])
-                    continue
-                }
-                let middle = batch.startIndex + batch.count / 2
-                batches += [batch[middle...], batch[..<middle]]
-            } catch {
-                logs.putBack(Array(lines[batch.startIndex...]))
-                throw error
-            }
-        }
-        logs.stored()
     }
 }

@@ -91,21 +91,30 @@ enum QueueStatements {
             """, locks)
     }
 
-    /// Before `logs`, in the same transaction: somebody may have the day's table locked, to build an index perhaps.
-    static let linePatience: SQL = "SELECT set_config('lock_timeout', '1s', true) AS patience"
-
-    /// Lines whose run still holds its token; `now` tells how long ago each was written, for only the database's clock counts.
-    static func logs(_ lines: [LogLine], now: Duration) -> SQL {
-        """
-        INSERT INTO execution_logs (execution_id, attempt, logged_at, level, message, fields)
-        SELECT n.id, n.attempt, clock_timestamp() - n.age * interval '1 microsecond', n.level, n.message, n.fields
-        FROM unnest(\(lines.map(\.run.id))::uuid[], \(lines.map(\.run.token))::bigint[], \(lines.map(\.run.attempt))::int[],
-          \(lines.map { Int64((now - $0.writtenAt) / .microseconds(1)) })::bigint[], \(lines.map(\.level.rawValue))::text[],
-          \(lines.map(\.message))::text[], \(lines.map(\.fields))::jsonb[]) WITH ORDINALITY AS n(id, token, attempt, age, level, message, fields, place)
-        WHERE EXISTS (SELECT FROM job_live AS l WHERE l.id = ANY (\(lines.map(\.run.id))::uuid[]) AND l.id = n.id AND l.token = n.token)
-        ORDER BY n.place
-        """
+    /// Lines whose run still holds its token, and, when they come late, whose run ended with it. `now` tells how long ago each was written, for only
+    /// the database's clock counts.
+    static func logs(_ lines: [LogLine], now: Duration, isLate: Bool) -> [SQL] {
+        let hasEnded: SQL = isLate ? " OR \(Self.hasEnded)" : ""
+        return [
+            // Somebody may have the day's table locked, to build an index perhaps.
+            "SELECT set_config('lock_timeout', \(isLate ? "100ms" : "1s"), true) AS patience",
+            """
+            INSERT INTO execution_logs (execution_id, attempt, logged_at, level, message, fields)
+            SELECT n.id, n.attempt, clock_timestamp() - n.age * interval '1 microsecond', n.level, n.message, n.fields
+            FROM unnest(\(lines.map(\.run.id))::uuid[], \(lines.map(\.run.token))::bigint[], \(lines.map(\.run.attempt))::int[],
+              \(lines.map { Int64((now - $0.writtenAt) / .microseconds(1)) })::bigint[], \(lines.map(\.level.rawValue))::text[],
+              \(lines.map(\.message))::text[], \(lines.map(\.fields))::jsonb[]) WITH ORDINALITY AS n(id, token, attempt, age, level, message, fields, place)
+            WHERE EXISTS (SELECT FROM job_live AS l WHERE l.id = ANY (\(lines.map(\.run.id))::uuid[]) AND l.id = n.id AND l.token = n.token)\(hasEnded)
+            ORDER BY n.place
+            """,
+        ]
     }
+
+    /// A finished row keeps the token of its last run, unless it was cancelled; an attempt that was not the last is told by its number.
+    private static let hasEnded: SQL = """
+        EXISTS (SELECT FROM job_finished AS f WHERE f.id = n.id AND f.token = n.token)
+          OR EXISTS (SELECT FROM job_attempts_past AS p WHERE p.execution_id = n.id AND p.attempt = n.attempt AND p.outcome <> 'RESCUED')
+        """
 
     /// Those of this worker's runs that are no longer its own.
     static func lostRuns(_ runs: [ClaimedRun]) -> SQL {

@@ -107,22 +107,26 @@ import Testing
         _ = try await transaction.query("LOCK TABLE \(spliced("\(name)_\(day)")) IN SHARE MODE")
     }
 
-    @Test("R07: a locked table of lines holds up no end, of another run or of their own")
+    @Test("R07: a locked table of lines holds up no end, of another run or of their own, and costs no line of what ended meanwhile")
     func lockedLines() async throws {
         try await Queue.withDatabase { queue in
-            try await queue.enqueue(try await queue.addJob(), count: 2)
+            try await queue.enqueue(try await queue.addJob(), count: 3)
             let runs = try await queue.claim(try await queue.addWorker())
             let (outcomes, logs) = writer(for: queue)
             let writing = try await queue.pool.transaction { transaction in
                 try await lock("execution_logs", of: queue, in: transaction)
-                logs.append(run: runs[0], level: .info, message: "line", fields: [:])
-                outcomes.submit(runs[1], .succeeded(metrics: nil))
+                for run in runs[..<2] { logs.append(run: run, level: .info, message: "line", fields: [:]) }
+                outcomes.submit(runs[0], .succeeded(metrics: nil))
+                outcomes.submit(runs[1], .retried(Self.passing, timedOut: false, delay: .seconds(60)))
+                outcomes.submit(runs[2], .succeeded(metrics: nil))
                 let writing = Task { await outcomes.run() }
                 // The server ends this transaction after a minute.
-                try await eventually(within: .seconds(50), "the end") { try await queue.status(runs[1].id) == "SUCCESS" }
+                try await eventually(within: .seconds(50), "the ends") {
+                    try await queue.texts("SELECT status FROM job_executions ORDER BY 1") == ["PENDING", "SUCCESS", "SUCCESS"]
+                }
                 return writing
             }
-            try await eventually("the line") { try await queue.number("SELECT count(*) FROM execution_logs") == 1 }
+            try await eventually("the lines") { try await queue.number("SELECT count(DISTINCT execution_id) FROM execution_logs") == 2 }
             writing.cancel()
             await writing.value
         }
