@@ -191,19 +191,19 @@ package enum RetailStatements {
         """
     }
 
-    /// A row when this caller may log in now: one login at a time for an integration, given up after 30 s.
-    static func beginLogin(integration: Int, caller: String) -> SQL {
+    /// A row, with what this login is told by, when there may be one now: one at a time for an integration, given up after 30 s.
+    static func beginLogin(integration: Int) -> SQL {
         """
         INSERT INTO integration_state AS s (integration_id, login_by, login_until)
-        VALUES (\(integration), \(caller)::uuid, clock_timestamp() + interval '30 seconds')
+        VALUES (\(integration), gen_random_uuid(), clock_timestamp() + interval '30 seconds')
         ON CONFLICT (integration_id) DO UPDATE SET login_by = excluded.login_by, login_until = excluded.login_until
           WHERE s.login_until IS NULL OR s.login_until < clock_timestamp()
-        RETURNING integration_id
+        RETURNING login_by::text AS login
         """
     }
 
-    static func endLogin(integration: Int, caller: String) -> SQL {
-        "UPDATE integration_state SET login_by = NULL, login_until = NULL WHERE integration_id = \(integration) AND login_by = \(caller)::uuid"
+    static func endLogin(integration: Int, login: String) -> SQL {
+        "UPDATE integration_state SET login_by = NULL, login_until = NULL WHERE integration_id = \(integration) AND login_by = \(login)::uuid"
     }
 }
 

@@ -22,14 +22,11 @@ final class PartnerClients: PartnerDirectory {
     private let made = Mutex(Made())
     private let http = HTTPClient()
     private let pool: PostgresPool
-    /// A UUID of this process.
-    private let caller: String
     private let keys: CurrentKeyring
 
-    init(pool: PostgresPool, keys: CurrentKeyring, caller: String) {
+    init(pool: PostgresPool, keys: CurrentKeyring) {
         self.pool = pool
         self.keys = keys
-        self.caller = caller
     }
 
     /// Asked before the keys are: what is made of later ones is made once too often, never too seldom.
@@ -61,7 +58,7 @@ final class PartnerClients: PartnerDirectory {
     private func vault(_ row: IntegrationRow, _ version: Version) -> any TokenVault {
         if let keyring = keys.keyring {
             return SharedTokenVault(
-                integrationID: row.id, pool: pool, caller: caller, seal: { keyring.encrypt($0) }, open: { try keyring.decrypt($0) })
+                integrationID: row.id, pool: pool, seal: { keyring.encrypt($0) }, open: { try keyring.decrypt($0) })
         }
         return made.withLock { made in
             if let known = made.soloVaults[row.id], known.version == version { return known.vault }

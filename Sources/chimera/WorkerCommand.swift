@@ -20,7 +20,7 @@ struct WorkerCommand {
             version: Composition.version, slots: slots)
         let pool = PostgresPool(database, maximumConnections: 4)
         let keyring = try CurrentKeyring(path: settings.keyFile)
-        let partners = PartnerClients(pool: pool, keys: keyring, caller: identity.id)
+        let partners = PartnerClients(pool: pool, keys: keyring)
         let outboxPool = PostgresPool(database, maximumConnections: 3)
         let outboxWakeup = Wakeup()
         let outbox = Composition.deliveryLoop(

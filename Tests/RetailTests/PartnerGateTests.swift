@@ -189,10 +189,9 @@ import Testing
         }
     }
 
-    private func vault(_ shop: Shop, _ integration: IntegrationRow, _ number: Int) -> SharedTokenVault {
+    private func vault(_ shop: Shop, _ integration: IntegrationRow) -> SharedTokenVault {
         SharedTokenVault(
-            integrationID: integration.id, pool: shop.pool, caller: "00000000-0000-7000-8000-00000000000\(number)",
-            seal: { "enc:v1:" + $0 },
+            integrationID: integration.id, pool: shop.pool, seal: { "enc:v1:" + $0 },
             open: { sealed in
                 guard sealed.hasPrefix("enc:v1:good") else { throw Refused() }
                 return String(sealed.dropFirst(7))
@@ -204,7 +203,7 @@ import Testing
         try await Shop.withDatabase { shop in
             let rp = try await shop.addIntegration("rp", type: "RP")
             let logins = Logins(pool: shop.pool)
-            let vaults = [vault(shop, rp, 1), vault(shop, rp, 2)]
+            let vaults = [vault(shop, rp), vault(shop, rp)]
             let tokens = try await withThrowingTaskGroup(of: String.self) { group in
                 for number in 0..<8 {
                     let vault = vaults[number % 2]
@@ -214,7 +213,7 @@ import Testing
             }
             #expect(tokens == ["good-1"])
             #expect(logins.counts == [1, 1])
-            #expect(try await vault(shop, rp, 3).current() == "good-1")
+            #expect(try await vault(shop, rp).current() == "good-1")
             #expect(try await shop.text("SELECT value FROM integration_keys") == "enc:v1:good-1")
             #expect(try await shop.text("SELECT login_until IS NULL FROM integration_state") == "t")
         }
@@ -224,10 +223,38 @@ import Testing
     func replaced() async throws {
         try await Shop.withDatabase { shop in
             let rp = try await shop.addIntegration("rp", type: "RP")
-            let (one, two) = (vault(shop, rp, 1), vault(shop, rp, 2))
+            let (one, two) = (vault(shop, rp), vault(shop, rp))
             _ = try await one.renew(refused: nil) { LoginToken(token: "good-1", lifetime: nil) }
             #expect(try await two.renew(refused: "good-1") { LoginToken(token: "good-2", lifetime: nil) } == "good-2")
             #expect(try await one.renew(refused: "good-1") { throw Refused() } == "good-2")
+        }
+    }
+
+    @Test("a login that takes longer than its turn leaves the turn of the next one alone, be it of the same worker")
+    func overlong() async throws {
+        try await Shop.withDatabase { shop in
+            let rp = try await shop.addIntegration("rp", type: "RP")
+            let vault = vault(shop, rp)
+            let (begun, mayEnd) = (Wakeup(), Wakeup())
+            let next = Task {
+                _ = await begun.wait(upTo: .seconds(60))
+                return try await vault.renew(refused: nil) {
+                    _ = await mayEnd.wait(upTo: .seconds(60))
+                    return LoginToken(token: "good-2", lifetime: nil)
+                }
+            }
+            _ = try await vault.renew(refused: nil) {
+                try await shop.run("UPDATE integration_state SET login_until = clock_timestamp() - interval '1 s'")
+                begun.signal()
+                try await eventually("the next one's turn") {
+                    try await shop.text("SELECT login_until > clock_timestamp() FROM integration_state") == "t"
+                }
+                return LoginToken(token: "good-1", lifetime: nil)
+            }
+            #expect(try await shop.text("SELECT login_until > clock_timestamp() FROM integration_state") == "t")
+            mayEnd.signal()
+            _ = try await next.value
+            #expect(try await shop.text("SELECT login_until IS NULL FROM integration_state") == "t")
         }
     }
 
@@ -235,7 +262,7 @@ import Testing
     func failures() async throws {
         try await Shop.withDatabase { shop in
             let rp = try await shop.addIntegration("rp", type: "RP")
-            let vault = vault(shop, rp, 1)
+            let vault = vault(shop, rp)
             await #expect(throws: Refused.self) { try await vault.renew(refused: nil) { throw Refused() } }
             #expect(try await vault.current() == nil)
             _ = try await vault.renew(refused: nil) { LoginToken(token: "good-1", lifetime: .seconds(20)) }

@@ -150,7 +150,7 @@ import Testing
             RetailStatements.recordFailure(integration: 1, store: 1),
             RetailStatements.recordSuccess(integration: 1), RetailStatements.key(integration: 1, key: "k"),
             RetailStatements.storeKey(integration: 1, key: "k", value: "enc:v1:x", lifetime: .seconds(5)),
-            RetailStatements.beginLogin(integration: 1, caller: caller), RetailStatements.endLogin(integration: 1, caller: caller),
+            RetailStatements.beginLogin(integration: 1), RetailStatements.endLogin(integration: 1, login: caller),
             ComparisonStatements.published(store: 1, target: 1, day: "1970-01-01"),
             ComparisonStatements.removeDifferences(of: caller),
             ComparisonStatements.unplannedSync(comparison: caller, of: try StoreChoice(OptionFields(options: [:])), patience: .seconds(9)),
