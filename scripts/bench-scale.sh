@@ -18,7 +18,7 @@ bench_scale() {
     sql -c "INSERT INTO workers (id, host, pid, version, lease_until, slots) VALUES ('$simulated', 'simulated', 1, '', 'infinity', 16)"
     # Behind everything: nothing is due there. It looks at the lease, at what limits hold back, and into the queue's index.
     cat >"$folder/look.sql" <<SQL
-SELECT FROM claim_executions('$simulated', 16, true, 32767::smallint, 'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+SELECT FROM claim_executions('$simulated', 16, 32767::smallint, 'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
 SQL
     printf '%s\n' "$(<"$folder/look.sql")" '\sleep 1 s' >"$folder/poll.sql"
     printf '%s\n' 'LISTEN chimera_jobs;' '\sleep 1000 s' >"$folder/listen.sql"

@@ -48,7 +48,7 @@ final class Claimer: Sendable {
     func run(until shutdown: ShutdownSignal, isIdle: @Sendable () -> Bool) async {
         var scan = ClaimScan()
         var polls = PollTimes(every: Self.pollInterval)
-        var failures = 0
+        var backoff = Backoff()
         var ownTurns = 0
         // Places that others were not told of yet.
         var owesPlaces = false
@@ -76,7 +76,7 @@ final class Claimer: Sendable {
                     owesPlaces = freesPlaces
                     continue
                 }
-                failures = 0
+                backoff.succeeded()
                 let isFull = claimed.count >= room
                 scan.record(claimed, from: mark, at: start, took: MonotonicClock.now() - start, isFull: isFull)
                 if isFull {
@@ -89,10 +89,10 @@ final class Claimer: Sendable {
                 await signals.wait(upTo: signals.untilSecondLook(after: start) ?? (mayFollow ? ClaimSignals.secondLook : polls.wait()))
             } catch {
                 owesPlaces = freesPlaces
-                failures += 1
-                if failures <= 3 || failures % 30 == 0 { logger.warning("could not claim", ["error": "\(error)", "tries": "\(failures)"]) }
-                if let conflict = error as? PostgresError, conflict.isRetryableTransaction, failures < 5 { continue }
-                await signals.wait(upTo: min(.milliseconds(100 << min(failures, 5)), .seconds(2)) * Double.random(in: 0.5...1))
+                let wait = backoff.failed()
+                if backoff.isNews { logger.warning("could not claim", ["error": "\(error)", "tries": "\(backoff.failures)"]) }
+                if let conflict = error as? PostgresError, conflict.isRetryableTransaction, backoff.failures < 5 { continue }
+                await signals.wait(upTo: wait)
             }
         }
         if signals.takeFreedPlaces() || owesPlaces { await wakeOthers() }
@@ -122,7 +122,7 @@ final class Claimer: Sendable {
             // After an outage the row would only be handed back.
             guard lease.term == term else { return nil }
             return try await connection.query(
-                QueueStatements.claim(worker: identity.id, batch: room, withGated: true, after: mark),
+                QueueStatements.claim(worker: identity.id, batch: room, after: mark),
                 deadline: ContinuousClock.now.duration(to: end))
         }
         guard let rows, !rows.isEmpty else {

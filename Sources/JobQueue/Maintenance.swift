@@ -32,13 +32,16 @@ package struct Maintenance: Sendable {
 
     private func repeating(every interval: Duration, _ round: () async throws -> Void) async {
         var rounds = PollTimes(every: interval)
+        var backoff = Backoff()
         while !Task.isCancelled {
             do {
                 try await round()
+                backoff.succeeded()
             } catch  where Task.isCancelled {
                 return
             } catch {
-                logger.warning("maintenance failed; trying again", ["error": "\(error)"])
+                _ = backoff.failed()
+                if backoff.isNews { logger.warning("maintenance failed; trying again", ["error": "\(error)"]) }
             }
             _ = await Wakeup().wait(upTo: rounds.wait())
         }

@@ -71,7 +71,7 @@ final class OutcomeWriter: Sendable {
 
     /// Writes until the task is cancelled.
     func run() async {
-        var failures = 0
+        var backoff = Backoff()
         while !Task.isCancelled {
             if unwritten.withLock({ $0.waiting.isEmpty }) && lines.wait != .zero {
                 let isFree = unwritten.withLock { $0.lockedOut.outcomes.isEmpty }
@@ -83,13 +83,15 @@ final class OutcomeWriter: Sendable {
             }
             do {
                 try await writeOnce()
-                failures = 0
+                backoff.succeeded()
             } catch  where Task.isCancelled {
                 return
             } catch {
-                failures += 1
-                logger.warning("could not write the ends of runs; trying again", ["error": "\(error)", "waiting": "\(unwrittenCount)"])
-                _ = try? await Task.sleep(for: min(.milliseconds(50 << min(failures, 6)), .seconds(2)))
+                let wait = backoff.failed()
+                if backoff.isNews {
+                    logger.warning("could not write the ends of runs; trying again", ["error": "\(error)", "waiting": "\(unwrittenCount)"])
+                }
+                _ = try? await Task.sleep(for: wait)
             }
         }
     }

@@ -22,10 +22,10 @@ enum QueueStatements {
         "SELECT report_progress(\(id)::uuid, \(token), \(progress)::jsonb)"
     }
 
-    static func claim(worker: String, batch: Int, withGated: Bool, after mark: Watermark) -> SQL {
+    static func claim(worker: String, batch: Int, after mark: Watermark) -> SQL {
         let runAt: SQL = mark.dueWithin.map { "clock_timestamp() - \($0)::interval" } ?? "\(mark.runAt)::timestamptz"
         return """
-            SELECT * FROM claim_executions(\(worker)::uuid, \(batch), \(withGated), \(mark.priority)::smallint, \(runAt), \(mark.id)::uuid)
+            SELECT * FROM claim_executions(\(worker)::uuid, \(batch), \(mark.priority)::smallint, \(runAt), \(mark.id)::uuid)
             """
     }
 

@@ -96,26 +96,25 @@ package struct Scheduler: Sendable {
     }
 
     private func turn(until shutdown: ShutdownSignal) async {
-        var failures = 0
+        var backoff = Backoff(to: Self.pollInterval)
         var isReady = false
         reload()
         while !shutdown.isRequested && !Task.isCancelled {
-            onProgress(failures)
+            onProgress(backoff.failures)
             var wait = Self.pollInterval * Double.random(in: 0.85...1)
             do {
                 wait = min(try await runOnce() ?? wait, wait)
-                failures = 0
+                backoff.succeeded()
                 if !isReady {
                     isReady = true
                     logger.notice("schedules")
                     onReady()
                 }
             } catch {
-                failures += 1
-                if failures <= 3 || failures % 30 == 0 {
-                    logger.warning("could not look at the schedules; trying again", ["error": "\(error)", "tries": "\(failures)"])
+                wait = backoff.failed()
+                if backoff.isNews {
+                    logger.warning("could not look at the schedules; trying again", ["error": "\(error)", "tries": "\(backoff.failures)"])
                 }
-                wait = min(.milliseconds(100 << min(failures, 5)), Self.pollInterval)
             }
             _ = await wakeup.wait(upTo: wait)
         }

@@ -124,21 +124,20 @@ package final class DeliveryLoop: Sendable {
     }
 
     private func turn(until shutdown: ShutdownSignal, start: (@escaping @Sendable () async -> Void) -> Void) async {
-        var failures = 0
+        var backoff = Backoff(from: Self.pollInterval, to: Self.pollInterval)
         var looks = PollTimes(every: pollInterval)
         while !shutdown.isRequested && !Task.isCancelled {
             var nextDue: Duration?
             do {
                 nextDue = try await startSenders(until: shutdown, start: start)
-                failures = 0
+                backoff.succeeded()
             } catch  where shutdown.isRequested {
                 return
             } catch {
-                failures += 1
-                if failures <= 3 || failures % 30 == 0 {
-                    logger.warning("could not look for deliveries; trying again", ["error": "\(error)", "tries": "\(failures)"])
+                nextDue = backoff.failed()
+                if backoff.isNews {
+                    logger.warning("could not look for deliveries; trying again", ["error": "\(error)", "tries": "\(backoff.failures)"])
                 }
-                nextDue = Self.pollInterval
             }
             // However often it is told.
             await pause(Self.shortestPause, until: shutdown, wakes: false)

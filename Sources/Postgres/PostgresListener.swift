@@ -29,14 +29,14 @@ package final class PostgresListener: Sendable {
 
     /// Listens until the task is cancelled; failures are logged and followed by another attempt after 0.1 to 2 s.
     package func run() async {
-        var failures = 0
+        var backoff = Backoff()
         var lastMessage: String?
         while !Task.isCancelled {
             let session = Session(configuration)
             do throws(PostgresError) {
                 try await session.open()
                 try await listen(on: session) {
-                    failures = 0
+                    backoff.succeeded()
                     lastMessage = nil
                 }
             } catch {
@@ -47,9 +47,7 @@ package final class PostgresListener: Sendable {
                 }
                 lastMessage = error.message
             }
-            let ceiling = min(2.0, 0.1 * Double(1 << min(failures, 5)))
-            failures += 1
-            try? await Task.sleep(for: .seconds(ceiling * Double.random(in: 0.5..<1)))
+            try? await Task.sleep(for: backoff.failed())
         }
     }
 

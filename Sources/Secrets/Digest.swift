@@ -1,12 +1,5 @@
 import CCrypto
 
-/// The SHA-256 digest of the bytes: 32 bytes.
-package func sha256(_ message: [UInt8]) -> [UInt8] {
-    var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    SHA256(message, message.count, &digest)
-    return digest
-}
-
 /// The HMAC-SHA256 of the message (RFC 2104): 32 bytes; the key may have any length.
 package func hmacSHA256(key: [UInt8], message: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
@@ -21,11 +14,6 @@ package func hmacSHA256(key: [UInt8], message: [UInt8]) -> [UInt8] {
 package func hexText(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}
-
-/// Compares in a time that depends on the length alone, so that a wrong signature tells nothing about the right one.
-package func isEqualInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-    left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }
 
 /// Bytes that nobody can guess, from libcrypto's generator.

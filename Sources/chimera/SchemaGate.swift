@@ -27,17 +27,17 @@ struct SchemaGate {
     }
 
     private func pass(_ program: LongRunning) async throws {
-        var tries = 0
+        var backoff = Backoff(from: .milliseconds(500), to: .milliseconds(500))
         while !program.shutdown.isRequested {
             do {
                 return try await program.shutdown.cancelling { try await look() }
             } catch  where program.shutdown.isRequested {
                 return
             } catch  where error is DeadlineExceeded || (error as? PostgresError)?.isWorthReconnecting == true {
-                tries += 1
+                let wait = backoff.failed()
                 program.systemd.status("waits for the database")
-                if tries == 1 || tries % 20 == 0 { logger.warning("waits for the database", ["error": "\(error)"]) }
-                try? await Task.sleep(for: .milliseconds(500))
+                if backoff.isNews { logger.warning("waits for the database", ["error": "\(error)"]) }
+                try? await Task.sleep(for: wait)
             }
         }
     }

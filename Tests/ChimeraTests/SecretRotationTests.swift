@@ -73,7 +73,7 @@ struct SecretRotationTests {
                 """)
             _ = try await database.pool.query(
                 """
-                SELECT * FROM claim_executions('00000000-0000-7000-8000-000000000001', 1, true, (-32768)::smallint, '-infinity',
+                SELECT * FROM claim_executions('00000000-0000-7000-8000-000000000001', 1, (-32768)::smallint, '-infinity',
                   '00000000-0000-0000-0000-000000000000')
                 """)
             #expect(try await texts(database, "SELECT status FROM job_executions") == ["RUNNING"])

@@ -92,7 +92,7 @@ import Testing
             let everything = try await cost(queue, "SELECT count(*) FROM job_executions")
             #expect(everything.live >= Self.pending && everything.finished >= Self.finished && everything.scans > 0, "what is counted here")
             // LIMIT means LIMIT: a batch is what was asked for, and only that much is read and locked.
-            let claim = try await cost(queue, QueueStatements.claim(worker: worker, batch: Self.batch, withGated: true, after: .start))
+            let claim = try await cost(queue, QueueStatements.claim(worker: worker, batch: Self.batch, after: .start))
             #expect(claim.answers == Self.batch)
             let limit = 6 * Self.batch
             #expect(claim.live <= limit && claim.finished == 0 && claim.scans == 0, "\(belief.rawValue): \(claim)")
@@ -152,7 +152,7 @@ import Testing
                 FROM generate_series(1, 2000) AS n CROSS JOIN
                 """ + asTheQueue)
             let id = try await queue.enqueue(job)[0]
-            let claim = try await cost(queue, QueueStatements.claim(worker: worker, batch: Self.batch, withGated: true, after: .start))
+            let claim = try await cost(queue, QueueStatements.claim(worker: worker, batch: Self.batch, after: .start))
             #expect(claim.answers == 1 && claim.live <= 20, "\(claim)")
             let look = try await cost(queue, "SELECT create_partitions()")
             #expect(look.live <= 20, "\(look)")

@@ -15,7 +15,7 @@ import Testing
         return [
             QueueStatements.configurations(ids: [1]), QueueStatements.fence(id: run.id, token: 1),
             QueueStatements.progress(id: run.id, token: 1, progress: [:]),
-            QueueStatements.claim(worker: run.id, batch: 1, withGated: true, after: .start),
+            QueueStatements.claim(worker: run.id, batch: 1, after: .start),
             QueueStatements.finish([
                 FinishedRun(run: run, status: "FAILED", attemptOutcome: "FAILED", metrics: nil, error: error.details(for: run))
             ]),

@@ -77,7 +77,7 @@ struct Queue: DatabaseFixture {
     static func claim(
         _ worker: String, batch: Int, after mark: Watermark = .start, on executor: some PostgresExecutor
     ) async throws -> [ClaimedRun] {
-        try await executor.query(QueueStatements.claim(worker: worker, batch: batch, withGated: true, after: mark)).map(ClaimedRun.init)
+        try await executor.query(QueueStatements.claim(worker: worker, batch: batch, after: mark)).map(ClaimedRun.init)
             .sorted { $0.comesBefore($1) }
     }
 

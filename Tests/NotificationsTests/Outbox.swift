@@ -82,7 +82,7 @@ struct Outbox: DatabaseFixture {
     // MARK: What workers do
 
     func claim(_ worker: String, batch: Int = 1000) async throws -> [ClaimedRun] {
-        try await pool.query(QueueStatements.claim(worker: worker, batch: batch, withGated: true, after: .start)).map(ClaimedRun.init)
+        try await pool.query(QueueStatements.claim(worker: worker, batch: batch, after: .start)).map(ClaimedRun.init)
             .sorted { $0.comesBefore($1) }
     }
 

@@ -153,7 +153,7 @@ extension Migration {
             -- table for empty and would look at all of it for each of them, 8 s a claim with 30,000 due. Nor are plans made anew for the first five calls of
             -- every session: they come out the same, and making them took four fifths of a claim under limits. `started_at` keeps the queue's order, for
             -- rows begin one after the other.
-            CREATE FUNCTION claim_executions(claimer uuid, batch int, with_gated boolean, after_priority smallint, after_run_at timestamptz, after_id uuid)
+            CREATE FUNCTION claim_executions(claimer uuid, batch int, after_priority smallint, after_run_at timestamptz, after_id uuid)
             RETURNS TABLE (id uuid, token bigint, job_config_id int, attempt int, max_attempts int, params text, parent_id uuid, store_id int,
               registration text, source_id int, target_id int, scheduled_for timestamptz, priority smallint, run_at timestamptz, retry_of uuid, gated boolean, failures int)
             LANGUAGE plpgsql SET search_path FROM CURRENT \#(marksInternal) SET enable_sort = off SET enable_bitmapscan = off
@@ -162,7 +162,7 @@ extension Migration {
             DECLARE holds_lease boolean; has_gated boolean; is_told boolean; through uuid[] := '{}'; moment timestamptz;
             BEGIN
               SELECT EXISTS (SELECT FROM workers AS w WHERE w.id = claimer AND w.lease_until > clock_timestamp()),
-                with_gated AND EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated)
+                EXISTS (SELECT FROM job_live AS g WHERE g.status = 'PENDING' AND g.gated)
               INTO holds_lease, has_gated;
               IF NOT holds_lease THEN
                 RETURN;

@@ -36,7 +36,7 @@ struct InterleavingOperation: Sendable {
     private static func workers(_ world: InterleavingWorld) -> [InterleavingOperation] {
         let dead = WorkerIdentity(id: InterleavingWorld.deadWorker, host: "h", pid: 1, version: "v", slots: 9)
         let runs = world.heldRuns
-        let claim = QueueStatements.claim(worker: InterleavingWorld.worker, batch: 50, withGated: true, after: .start)
+        let claim = QueueStatements.claim(worker: InterleavingWorld.worker, batch: 50, after: .start)
         let ends = runs.map { FinishedRun(run: $0, status: "SUCCESS", attemptOutcome: "SUCCESS", metrics: nil, error: nil) }
         let failures = runs.map { FinishedRun(run: $0, status: "FAILED", attemptOutcome: "FAILED", metrics: nil, error: "{}") }
         let returns = runs.map { ReturnedRun(run: $0, attemptOutcome: "RETRY", error: "{}", delay: .zero) }

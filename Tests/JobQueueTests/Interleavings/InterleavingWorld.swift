@@ -141,7 +141,7 @@ struct InterleavingWorld: Sendable {
 
         CREATE FUNCTION claim_all(claimer uuid) RETURNS void LANGUAGE sql SET jit = off AS $$
           INSERT INTO claims SELECT id, attempt, token, job_config_id
-          FROM claim_executions(claimer, 100, true, (-32768)::smallint, '-infinity', '00000000-0000-0000-0000-000000000000')
+          FROM claim_executions(claimer, 100, (-32768)::smallint, '-infinity', '00000000-0000-0000-0000-000000000000')
         $$;
 
         CREATE FUNCTION finish_all(claimer uuid) RETURNS void LANGUAGE plpgsql SET jit = off AS $$

@@ -127,7 +127,7 @@ extension ModelSession {
         let expected = next.claim(by: process, batch: batch, now: clock, held: heldKey)
         let id = processes[process].identity.id
         let answer = try await carryOut(
-            QueueStatements.claim(worker: id, batch: batch, withGated: true, after: .start), fault, marker: id)
+            QueueStatements.claim(worker: id, batch: batch, after: .start), fault, marker: id)
         if case .rows(let rows) = answer {
             let runs = try rows.map(ClaimedRun.init).sorted { $0.comesBefore($1) }
             try agree("claimed", runs.map { keys[$0.id] ?? -1 }, expected)
