@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    @Test("a database that cannot hold every text is refused before anything is made in it")
+    func encoding() async throws {
+        let name = "latin_\(UInt32.random(in: .min ... .max))"
+        let cluster = try TestCluster.shared
+        let administrator = cluster.administratorURL(database: "postgres")
+        _ = try await withAdministrator(administrator) {
+            try await $0.query("CREATE DATABASE \(unsafe: name) ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        }
+        let answer = try await chimera(
+            ["migrate"], environment: ["DATABASE_URL": cluster.administratorURL(database: name)])
+        _ = try await withAdministrator(administrator) { try await $0.query("DROP DATABASE \(unsafe: name)") }
+        expectRefusal(answer, 78, "UTF8", of: ["migrate"])
+    }
+
     @Test("wrong settings of the log are configuration errors of every command")
     func wrongLogSettings() async throws {
         for (name, value) in [("CHIMERA_LOG_LEVEL", "loud"), ("CHIMERA_LOG_FORMAT", "xml")] {

@@ -111,6 +111,40 @@ import Testing
         }
     }
 
+    @Test("so is any relation of our names, be it another role's or of another kind: nothing is made before")
+    func foreignRelations() async throws {
+        try await TestDatabase.withDatabase { database in
+            let url = try TestCluster.shared.administratorURL(database: database.name)
+            for (make, drop) in [
+                ("CREATE TABLE workers (id int)", "DROP TABLE workers"), ("CREATE SEQUENCE queue_clock", "DROP SEQUENCE queue_clock"),
+                ("CREATE MATERIALIZED VIEW stores AS SELECT 1", "DROP MATERIALIZED VIEW stores"),
+                ("CREATE TYPE products AS (code int)", "DROP TYPE products"),
+            ] {
+                _ = try await withAdministrator(url) { try await $0.query("\(spliced(make))") }
+                let error = await #expect(throws: OperatorError.self) { try await migrator(database).up() }
+                #expect(error?.exitCode == .configuration && error?.message.contains("search_path") == true, "\(make)")
+                #expect(try await database.pool.query("SELECT 1 FROM pg_class WHERE relname = 'schema_migrations'").isEmpty)
+                _ = try await withAdministrator(url) { try await $0.query("\(spliced(drop))") }
+            }
+            #expect(try await migrator(database).up().count == Self.numbers.count)
+        }
+    }
+
+    @Test("every relation that migrations make is among those that are looked for")
+    func ownRelations() async throws {
+        try await TestDatabase.withDatabase(template: .complete) { database in
+            let made = try await database.pool.query(
+                """
+                SELECT relname::text FROM pg_class AS c
+                WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relname !~ '_[0-9]{8}$'
+                  AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i'))) ORDER BY 1
+                """
+            ).compactMap { $0[0] }
+            #expect(Set(made).subtracting(MigrationStatements.relations) == [])
+            #expect(Set(MigrationStatements.relations).subtracting(made) == [])
+        }
+    }
+
     @Test("another schema of the same database is ours to use, with functions that find their tables from anywhere")
     func otherSchema() async throws {
         try await TestDatabase.withDatabase { database in

@@ -30,7 +30,7 @@ import Testing
             CleanupStatements.expired("job_finished", days: 90), CleanupStatements.drop("execution_logs_20200101", days: 7),
             RetentionRule.scheduleTicks.page(RetentionPage(after: nil, days: 90, isDryRun: false)),
             RetentionRule.scheduleTicks.page(RetentionPage(after: "7", days: 90, isDryRun: true)), MigrationStatements.lock,
-            MigrationStatements.currentSchema, MigrationStatements.hasTable, MigrationStatements.foreignTables,
+            MigrationStatements.currentSchema, MigrationStatements.hasTable, MigrationStatements.foreignRelations,
             MigrationStatements.applied, MigrationStatements.isApplied(1), MigrationStatements.record(.m01Foundations),
             MigrationStatements.forget(1),
         ]

@@ -115,6 +115,19 @@ import Testing
         return error.message.contains("\"\(column)\"")
     }
 
+    @Test("a job with live executions keeps its type, for their params were checked by it; its id stays in any case")
+    func typeOfLive() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob("j", type: "CUSTOM", "config = '{\"program\": \"p\"}'")
+            try await queue.run(#"INSERT INTO job_executions (job_config_id, params) VALUES (\#(job), '{"store_id": [1]}')"#)
+            let change: SQL = "UPDATE job_configurations SET job_type = 'SYNC_PRODUCTS'"
+            #expect(try await queue.refusal(change).message.hasPrefix("job_type: "))
+            #expect(try await queue.refusal("UPDATE job_configurations SET id = 500").message.hasPrefix("id: "))
+            try await queue.run("SELECT cancel_execution(id) FROM job_live")
+            try await queue.run(change)
+        }
+    }
+
     @Test("a job with a bad value is refused by the field's name")
     func jobConfigurations() async throws {
         try await Queue.withDatabase { queue in

@@ -194,6 +194,11 @@ extension Migration {
                   PERFORM refuse('time_zone', format('"%s" is no name in pg_timezone_names; spell it as there, such as America/Sao_Paulo', left(NEW.time_zone, 60)));
                 END IF;
               END IF;
+              IF TG_OP = 'UPDATE' AND NEW.id <> OLD.id THEN
+                PERFORM refuse('id', 'it cannot be changed: its executions bear it');
+              ELSIF TG_OP = 'UPDATE' AND NEW.job_type <> OLD.job_type AND EXISTS (SELECT FROM job_live WHERE job_config_id = NEW.id) THEN
+                PERFORM refuse('job_type', 'the job has live executions, whose params were checked for its old type; cancel them, or make another job');
+              END IF;
               IF NEW.cron_pattern IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.cron_pattern IS DISTINCT FROM OLD.cron_pattern) THEN
                 problem := cron_problem(NEW.cron_pattern);
                 IF problem IS NOT NULL THEN

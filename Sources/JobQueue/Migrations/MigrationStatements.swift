@@ -15,13 +15,23 @@ enum MigrationStatements {
         WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = 'schema_migrations' AND a.attname = 'incompatible'
         """
 
-    /// Tables of our names in a schema that has not our `schema_migrations`.
-    static let foreignTables: SQL = """
-        SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name IN (
-          'schema_migrations', 'integrations', 'integration_keys', 'integration_state', 'stores', 'products', 'job_configurations',
-          'job_executions', 'job_live', 'job_finished', 'job_attempts', 'job_attempts_past', 'execution_logs', 'schedule_ticks',
-          'job_schedules', 'campaigns', 'comparison_differences', 'notification_channels', 'job_notifications', 'notification_deliveries',
-          'delivery_lanes', 'job_failures', 'job_watches', 'job_channels', 'workers', 'audit_log', 'store_status') ORDER BY 1
+    /// Whether the database can hold every text.
+    static let isUnicode: SQL = "SELECT current_setting('server_encoding') = 'UTF8' AS is_unicode"
+
+    /// What migrations make that bears a name of its own, and would stand in their way.
+    static let relations = [
+        "audit_log", "campaigns", "comparison_differences", "delivery_claim", "delivery_lanes", "execution_logs", "integration_keys",
+        "integration_state",
+        "integrations", "job_attempts", "job_attempts_past", "job_channels", "job_configurations", "job_executions", "job_failures",
+        "job_finished", "job_live", "job_notifications", "job_schedules", "job_watches", "last_wake", "lease_token",
+        "missing_partition_days", "notification_channels", "notification_deliveries", "products", "queue_clock", "queue_defects",
+        "request_reservations", "schedule_ticks", "schema_migrations", "start_wishes", "store_status", "stores", "workers",
+    ]
+
+    /// Relations of our names, of whatever kind and whoever's, in a schema that has not our `schema_migrations`.
+    static let foreignRelations: SQL = """
+        SELECT relname::text AS name FROM pg_class
+        WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY (\(relations)::text[]) ORDER BY 1
         """
 
     static let createTable = """

@@ -151,13 +151,18 @@ package struct Migrator: Sendable {
                     exitCode: .configuration,
                     message: "the connection has no default schema; create one that search_path names, or set options=-csearch_path")
             }
-            let foreign = try await transaction.query(MigrationStatements.foreignTables).compactMap { $0["name"] }
+            let foreign = try await transaction.query(MigrationStatements.foreignRelations).compactMap { $0["name"] }
             guard foreign.isEmpty else {
                 throw OperatorError(
                     exitCode: .configuration,
                     message:
                         "schema \(schema) holds tables of these names that are not Chimera's: \(foreign.joined(separator: ", ")); use a schema of its own: "
                         + "CREATE SCHEMA chimera, then DATABASE_URL=…?options=-csearch_path%3Dchimera")
+            }
+            guard try await transaction.query(MigrationStatements.isUnicode).first?.get("is_unicode") == true else {
+                throw OperatorError(
+                    exitCode: .configuration,
+                    message: "the database's encoding is not UTF8; make one with: createdb --encoding UTF8 --template template0")
             }
             try await transaction.script(MigrationStatements.createTable)
         }

@@ -107,6 +107,6 @@ struct Invocation: Sendable {
 extension Command {
     /// The error of arguments that do not fit the command.
     func misuse(_ sentence: String) -> OperatorError {
-        OperatorError(exitCode: .usage, message: "\(sentence). Usage: \(usage)")
+        OperatorError(exitCode: .usage, message: "\(sentence)\(sentence.hasSuffix("?") ? "" : ".") Usage: \(usage)")
     }
 }

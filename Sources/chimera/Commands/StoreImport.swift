@@ -119,7 +119,8 @@ enum StoreImport {
             defer { StandardOutput.progress("") }
             var counts = ["added": 0, "changed": 0, "unchanged": 0]
             _ = try await transaction.query(StoreStatements.releaseNames(file.stores))
-            for (place, store) in file.stores.enumerated() {
+            // In the order of their keys, which two imports at once have in common.
+            for (place, store) in file.stores.sorted(by: { $0.registration < $1.registration }).enumerated() {
                 if place % 100 == 0 { StandardOutput.progress("\(place) of \(file.stores.count) stores") }
                 do {
                     let isNew: Bool? = try await transaction.query(StoreStatements.upsert(store)).first?.get("is_new")
