@@ -76,7 +76,7 @@ enum PartStatements {
     private static func clubToday(_ isMeant: SQL) -> SQL {
         """
          SELECT coalesce(c.state, 'NONE') AS state, count(*) AS count FROM stores AS s
-        CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE store_time_zone(s.config))::date AS today OFFSET 0) AS d
+        CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE store_time_zone(s.id, s.config))::date AS today OFFSET 0) AS d
         LEFT JOIN LATERAL (
           SELECT CASE status WHEN 'PLANNED' THEN 'SENT' ELSE status END AS state FROM campaigns
           WHERE store_id = s.id AND day = d.today AND NOT dry_run

@@ -5,7 +5,7 @@ import Secrets
 
 /// CresceVendas as a target of campaigns (PARTNERS.md §2).
 package struct CresceVendasTarget: CampaignTarget {
-    /// An answer that repeats 20,000 lines has 2 MB.
+    /// An answer that repeats 20,000 lines has 2 MB. A longer one is not looked into: it is too long to be an error, and the listing tells.
     private static let longestReceiptBytes = 4 << 20
 
     private let configuration: CresceVendasConfiguration
@@ -43,10 +43,16 @@ package struct CresceVendasTarget: CampaignTarget {
         let receipt = try await uploads.exchange(request, purpose: purpose, gate: gate) { response throws(PartnerFailure) in
             let document = PartnerMessages.document(
                 response.body, limit: response.isSuccess ? Self.longestReceiptBytes : PartnerMessages.maximumBytes)
-            try uploads.accept(response, document: document, purpose: purpose)
             let excerpt = uploads.redactor.excerpt(response.body)
-            guard document != nil || excerpt.isEmpty else {
-                throw uploads.unusable("NOT_JSON", "the answer (\(response.status)) is not JSON", response, purpose: purpose)
+            do throws(PartnerFailure) {
+                try uploads.accept(response, document: document, purpose: purpose)
+                guard document != nil || excerpt.isEmpty || response.body.count > Self.longestReceiptBytes else {
+                    let isText = String(validating: response.body.prefix(Self.longestReceiptBytes), as: UTF8.self) != nil
+                    let (code, shape) = isText ? ("NOT_JSON", "JSON") : ("NOT_UTF8", "UTF-8")
+                    throw uploads.unusable(code, "the answer (\(response.status)) is not \(shape)", response, purpose: purpose)
+                }
+            } catch {
+                throw error.quoting(excerpt)
             }
             return UploadReceipt(httpStatus: response.status, excerpt: excerpt)
         }

@@ -93,7 +93,7 @@ struct RPPageReader: Sendable {
     private static func isActive(_ cell: JSONCell) -> Bool {
         if cell.isFalse || cell.isRepeated { return false }
         guard let text = cell.text else { return true }
-        return !["N", "n", "0", "false"].contains(text)
+        return !["n", "não", "nao", "0", "f", "false"].contains(text.lowercased())
     }
 }
 

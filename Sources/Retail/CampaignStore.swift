@@ -102,18 +102,23 @@ struct CampaignStore: Sendable {
     /// Records a campaign and, in the same transaction, gives up the one it replaces. Gives its id.
     func insert(_ campaign: NewCampaign, replacing old: (id: Int64, reason: String)?) async throws -> Int64 {
         let replaced = old.map {
-            RetailStatements.campaignFailed($0.id, httpStatus: nil, reason: $0.reason, mayHaveArrived: true)
+            RetailStatements.campaignFailed($0.id, reason: $0.reason, answer: nil, mayHaveArrived: true)
         }
-        return try await context.fenced([replaced, RetailStatements.insertCampaign(campaign)].compactMap(\.self)).first?.get("id") ?? 0
+        guard let row = try await context.fenced([replaced, RetailStatements.insertCampaign(campaign)].compactMap(\.self)).first else {
+            throw PostgresError(kind: .decoding, message: "the database told no id of the campaign")
+        }
+        return try row.get("id")
     }
 
     func uploadBegins(_ id: Int64) async throws { try await write(RetailStatements.uploadBegins(id)) }
     func uploadDidNotArrive(_ id: Int64) async throws { try await write(RetailStatements.uploadDidNotArrive(id)) }
     func sent(_ id: Int64, receipt: UploadReceipt?) async throws { try await write(RetailStatements.campaignSent(id, receipt: receipt)) }
-    func note(_ id: Int64, reason: String) async throws { try await write(RetailStatements.campaignReason(id, reason: reason)) }
+    func note(_ id: Int64, reason: String, answer: PartnerFailure? = nil) async throws {
+        try await write(RetailStatements.campaignReason(id, reason: reason, answer: answer))
+    }
     /// Tells whether the campaign's start lies behind.
-    func failed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) async throws -> Bool {
-        let statement = RetailStatements.campaignFailed(id, httpStatus: httpStatus, reason: reason, mayHaveArrived: mayHaveArrived)
+    func failed(_ id: Int64, _ failure: PartnerFailure, mayHaveArrived: Bool) async throws -> Bool {
+        let statement = RetailStatements.campaignFailed(id, reason: failure.message, answer: failure, mayHaveArrived: mayHaveArrived)
         return try await context.fenced([statement]).first?.get("has_started") ?? false
     }
 

@@ -53,10 +53,14 @@ package struct CampaignWindow: Sendable, Equatable {
 }
 
 extension CampaignRules {
-    /// The campaign's name: the template with the registration's digits 10 to 12, the day and the start filled in.
-    package func name(window: CampaignWindow, registration: String, storeName: String) -> String {
-        let digits = registration.filter(\.isASCII).filter(\.isNumber)
-        let branch = digits.count >= 12 ? String(digits.dropFirst(9).prefix(3)) : digits.isEmpty ? registration : String(digits.suffix(3))
+    /// The campaign's name: the template with the CNPJ's digits 10 to 12, which are the branch's, the day and the start filled in. Where neither
+    /// the document nor the registration is a CNPJ, the registration's last three.
+    package func name(window: CampaignWindow, document: String, registration: String, storeName: String) -> String {
+        let numbers = [document, registration].map { $0.filter(\.isASCII).filter(\.isNumber) }
+        let branch =
+            if let cnpj = numbers.first(where: { $0.count >= 12 }) { String(cnpj.dropFirst(9).prefix(3)) } else {
+                numbers[1].isEmpty ? registration : String(numbers[1].suffix(3))
+            }
         return
             nameTemplate
             .replacing("{branch}", with: branch)

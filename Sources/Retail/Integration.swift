@@ -70,6 +70,8 @@ package struct PartnerFailure: Error, Sendable, CustomStringConvertible {
     package let httpStatus: Int?
     /// Whether the request may have reached the partner and taken effect: false only when it surely did not.
     package let mayHaveArrived: Bool
+    /// The beginning of the answer, redacted, where it is kept with what was sent.
+    package private(set) var excerpt: String?
 
     /// Takes the facts; an answer of unknown effect may have arrived.
     package init(
@@ -86,4 +88,11 @@ package struct PartnerFailure: Error, Sendable, CustomStringConvertible {
 
     /// The sentence.
     package var description: String { message }
+
+    /// The same with the beginning of the answer; an empty one is none.
+    package func quoting(_ excerpt: String) -> PartnerFailure {
+        var quoting = self
+        quoting.excerpt = excerpt.isEmpty ? nil : excerpt
+        return quoting
+    }
 }

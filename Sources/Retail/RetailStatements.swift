@@ -116,22 +116,30 @@ package enum RetailStatements {
 
     static func campaignSent(_ id: Int64, receipt: UploadReceipt?) -> SQL {
         """
-        UPDATE campaigns SET status = 'SENT', http_status = coalesce(\(orNull: receipt?.httpStatus), http_status),
+        UPDATE campaigns SET status = 'SENT', reason = NULL, http_status = coalesce(\(orNull: receipt?.httpStatus), http_status),
           response_excerpt = coalesce(\(orNull: receipt?.excerpt), response_excerpt) WHERE id = \(id) AND status = 'PLANNED'
         """
     }
 
     /// `mayHaveArrived` false: the upload was refused and surely changed nothing.
-    static func campaignFailed(_ id: Int64, httpStatus: Int?, reason: String, mayHaveArrived: Bool) -> SQL {
+    static func campaignFailed(_ id: Int64, reason: String, answer: PartnerFailure?, mayHaveArrived: Bool) -> SQL {
         """
-        UPDATE campaigns SET status = 'FAILED', http_status = coalesce(\(orNull: httpStatus), http_status), reason = \(reason),
+        UPDATE campaigns SET status = 'FAILED', \(noting(reason, answer)),
           staged_products = NULL, upload_started_at = CASE WHEN \(mayHaveArrived) THEN upload_started_at END WHERE id = \(id)
         RETURNING starts_at <= clock_timestamp() AS has_started
         """
     }
 
-    static func campaignReason(_ id: Int64, reason: String) -> SQL {
-        "UPDATE campaigns SET reason = \(reason) WHERE id = \(id)"
+    /// What stands against a campaign that may still succeed.
+    static func campaignReason(_ id: Int64, reason: String, answer: PartnerFailure?) -> SQL {
+        "UPDATE campaigns SET \(noting(reason, answer)) WHERE id = \(id) AND status <> 'VERIFIED'"
+    }
+
+    private static func noting(_ reason: String, _ answer: PartnerFailure?) -> SQL {
+        """
+        reason = \(reason), http_status = coalesce(\(orNull: answer?.httpStatus), http_status),
+          response_excerpt = coalesce(\(orNull: answer?.excerpt), response_excerpt)
+        """
     }
 
     static func campaignVerified(_ id: Int64) -> SQL {

@@ -7,7 +7,7 @@ import Runtime
 actor StoreSync {
     private let storeRun: StoreRun
     private let options: SyncOptions
-    private(set) var metrics = SyncMetrics()
+    private var metrics = SyncMetrics()
 
     init(_ storeRun: StoreRun, options: SyncOptions) {
         self.storeRun = storeRun
@@ -19,6 +19,9 @@ actor StoreSync {
     private var campaigns: CampaignStore { storeRun.campaigns }
     private var isLastAttempt: Bool { context.run.attempt >= context.run.maxAttempts }
 
+    /// What it counted, should it fail.
+    var failureDocument: JSONValue { metrics.failureDocument }
+
     /// Gives the run's metrics. Throws `PartnerFailure`, `RunError`, `RunPostponed`.
     func run() async throws -> JSONValue {
         let day = storeRun.day
@@ -28,10 +31,11 @@ actor StoreSync {
             let reason = "the store's registration, or the partner's address, is another one now"
             return try await publish(day: day, replacing: (earlier.id, reason))
         }
+        metrics.readBefore = earlier.metrics
         switch CampaignStep.next(after: earlier, execution: context.run.id) {
         case .alreadyDone: return earlier.metrics ?? metrics.successDocument()
         case .listOnly(let staged):
-            return try await verify(earlier.id, staged: staged, in: await storeRun.listing(day: day), metricsSoFar: earlier.metrics)
+            return try await verify(earlier.id, staged: staged, in: await storeRun.listing(day: day))
         case .listThenResend(let staged): return try await settle(earlier, staged: staged, day: day)
         case .send(let staged): return try await send(earlier, staged: staged, day: day, isFirst: true)
         case .rebuild(let reason): return try await publish(day: day, replacing: (earlier.id, reason))
@@ -46,8 +50,7 @@ actor StoreSync {
 
     /// `replacing`: a campaign of the day that is given up, with the reason, once another is planned.
     private func publish(day: String, replacing old: (id: Int64, reason: String)? = nil) async throws -> JSONValue {
-        metrics.uploaded = 0
-        metrics.verified = 0
+        metrics = metrics.anew
         async let heldAgainst = campaigns.baseline(day: day)
         let staged = try await readProducts()
         // That the source answered is noted while the campaign goes its way.
@@ -89,7 +92,8 @@ actor StoreSync {
             throw RunError(
                 code: "TOO_LATE", message: "it is too late for a campaign of today: it would start after its end", isRetryable: false)
         }
-        let name = storeRun.target.campaignRules.name(window: window, registration: store.registration, storeName: store.name)
+        let name = storeRun.target.campaignRules.name(
+            window: window, document: store.document, registration: store.registration, storeName: store.name)
         let draft = CampaignDraft(
             name: name, startsAt: window.startsAt, endsAt: window.endsAt, registration: store.registration, lines: lines)
         let body = storeRun.target.encode(draft)
@@ -102,7 +106,7 @@ actor StoreSync {
         }
         let id = try await record("PLANNED", name, window, content, body: body, staged: staged, replacing: old)
         context.log(.info, "campaign \(id) planned: \"\(name)\", \(lines.count) lines, \(window.startsAt) to \(window.endsAt)")
-        return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true, metricsSoFar: nil)
+        return try await upload(id, body: body, staged: staged, day: window.day, isFirst: true)
     }
 
     private func content(of lines: [CampaignLine]) -> String {
@@ -144,14 +148,12 @@ actor StoreSync {
     /// Sends a campaign as an earlier attempt stored it; a new one is under way from the moment that it is recorded.
     private func send(_ campaign: StoredCampaign, staged: StagedProducts, day: String, isFirst: Bool) async throws -> JSONValue {
         try await campaigns.uploadBegins(campaign.id)
-        return try await upload(
-            campaign.id, body: Array(campaign.body.utf8), staged: staged, day: day, isFirst: isFirst,
-            metricsSoFar: campaign.metrics)
+        return try await upload(campaign.id, body: Array(campaign.body.utf8), staged: staged, day: day, isFirst: isFirst)
     }
 
     /// `isFirst`: no upload of this campaign can have arrived before; otherwise a refusal now says nothing about the earlier one.
     private func upload(
-        _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool, metricsSoFar: JSONValue?
+        _ id: Int64, body: [UInt8], staged: StagedProducts, day: String, isFirst: Bool
     ) async throws -> JSONValue {
         assert(Failpoint.reach("sync.planned"))
         let receipt: UploadReceipt
@@ -160,14 +162,17 @@ actor StoreSync {
         } catch let failure as PartnerFailure {
             let mayHaveArrived = failure.mayHaveArrived || !isFirst
             if !failure.isRetryable {
-                let hasStarted = try await campaigns.failed(
-                    id, httpStatus: failure.httpStatus, reason: failure.message, mayHaveArrived: mayHaveArrived)
+                let hasStarted = try await campaigns.failed(id, failure, mayHaveArrived: mayHaveArrived)
                 if failure.httpStatus == 422 || failure.code == "REFUSED", hasStarted {
                     // Refused for its start, which passed while it waited for its turn, or since an earlier upload that is not listed: it
                     // never will arrive. The next attempt builds anew.
                     throw RunError(code: failure.code, message: failure.message, isRetryable: true)
                 }
-            } else if !mayHaveArrived {
+                throw failure
+            }
+            // For who looks at the row; that the partner failed counts in any case.
+            try? await campaigns.note(id, reason: failure.message, answer: failure)
+            if !mayHaveArrived {
                 try await campaigns.uploadDidNotArrive(id)
             } else {
                 context.log(.warning, "the upload's fate is unknown: \(failure.message); the next attempt looks at the listing first")
@@ -185,7 +190,7 @@ actor StoreSync {
         try await campaigns.sent(id, receipt: receipt)
         assert(Failpoint.reach("sync.sent"))
         context.log(.info, "campaign \(id) uploaded: HTTP \(receipt.httpStatus)")
-        return try await verify(id, staged: staged, in: await listing, metricsSoFar: metricsSoFar)
+        return try await verify(id, staged: staged, in: await listing)
     }
 
     /// An earlier upload's fate is unknown: the listing decides; what it does not show is sent again, byte for byte.
@@ -230,7 +235,7 @@ actor StoreSync {
         }
         context.log(.info, "campaign \(campaign.id) had arrived: the listing shows all \(campaign.lineCount) lines")
         try await campaigns.sent(campaign.id, receipt: nil)
-        return .shown(metrics: try await finish(campaign.id, staged: staged, count: campaign.lineCount, metricsSoFar: campaign.metrics))
+        return .shown(metrics: try await finish(campaign.id, staged: staged, count: campaign.lineCount))
     }
 
     /// Whether the listing is just what was sent, its times included where it tells them.
@@ -240,15 +245,14 @@ actor StoreSync {
         return listed.windows.indices.allSatisfy { check.deviation(at: $0) == nil }
     }
 
-    private func verify(
-        _ id: Int64, staged: StagedProducts, in listing: Result<Listing, any Error>, metricsSoFar: JSONValue?
-    ) async throws -> JSONValue {
+    private func verify(_ id: Int64, staged: StagedProducts, in listing: Result<Listing, any Error>) async throws -> JSONValue {
         let lines = staged.lines
+        metrics.uploaded = lines.count
         let problem: RunError
         do {
             let listed = try listing.get()
             let missing = Self.missing(lines, in: listed)
-            if missing == 0 { return try await finish(id, staged: staged, count: lines.count, metricsSoFar: metricsSoFar) }
+            if missing == 0 { return try await finish(id, staged: staged, count: lines.count) }
             problem = RunError(
                 code: "NOT_LISTED",
                 message: "the club accepted the campaign but its listing does not show \(missing) of \(lines.count) lines as sent",
@@ -260,13 +264,12 @@ actor StoreSync {
             }
         }
         try await campaigns.note(id, reason: problem.message)
-        metrics.uploaded = lines.count
         guard !options.requiresVerification else { throw problem }
         context.log(.warning, "not verified: \(problem.message)")
-        return merged(metricsSoFar, severity: "warning")
+        return metrics.successDocument(severity: "warning")
     }
 
-    private func finish(_ id: Int64, staged: StagedProducts, count: Int, metricsSoFar: JSONValue?) async throws -> JSONValue {
+    private func finish(_ id: Int64, staged: StagedProducts, count: Int) async throws -> JSONValue {
         async let isNoted: Void = storeRun.targetGate.recordSuccess()
         try await campaigns.verified(id, products: staged)
         assert(Failpoint.reach("sync.verified"))
@@ -274,19 +277,7 @@ actor StoreSync {
         context.log(.info, "campaign \(id) verified: all \(count) lines are listed; the store's products were swapped")
         metrics.uploaded = count
         metrics.verified = count
-        return merged(metricsSoFar, severity: "ok")
-    }
-
-    /// What an earlier attempt counted when it read the products, with this one's end.
-    private func merged(_ earlier: JSONValue?, severity: String) -> JSONValue {
-        guard var counted = earlier?.objectValue, var products = counted["products"]?.objectValue else {
-            return metrics.successDocument(severity: severity)
-        }
-        products["uploaded"] = .integer(Int64(metrics.uploaded))
-        products["verified"] = .integer(Int64(metrics.verified))
-        counted["products"] = .object(products)
-        counted["severity"] = .string(severity)
-        return .object(counted)
+        return metrics.successDocument()
     }
 
     private static func missing(_ lines: [CampaignLine], in listing: Listing) -> Int {

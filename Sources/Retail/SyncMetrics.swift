@@ -15,12 +15,21 @@ enum StoreEnd {
 
 /// What one store's sync counted, as it becomes `metrics` (SPEC §2 Shapes).
 struct SyncMetrics: Sendable {
-    private let startedAt = MonotonicClock.now()
+    private var startedAt = MonotonicClock.now()
+    /// What an earlier attempt counted when it read the products that this one goes on with, as it stands in the campaign; nil: this one reads.
+    var readBefore: JSONValue?
     var fetched = 0
     var accepted = 0
     var rejected: JSONValue = [:]
     var uploaded = 0
     var verified = 0
+
+    /// The same attempt, as if nothing had been read or sent yet.
+    var anew: SyncMetrics {
+        var anew = SyncMetrics()
+        anew.startedAt = startedAt
+        return anew
+    }
 
     mutating func take(_ selection: ProductSelection) {
         fetched = selection.fetched
@@ -43,12 +52,13 @@ struct SyncMetrics: Sendable {
     }
 
     private func document(end: StoreEnd?, severity: String) -> JSONValue {
-        [
+        let before = readBefore?["products"]
+        return [
             "severity": .string(severity),
             "stores": StoreEnd.count(end),
             "products": [
-                "fetched": .integer(Int64(fetched)), "accepted": .integer(Int64(accepted)),
-                "rejected": rejected,
+                "fetched": before?["fetched"] ?? .integer(Int64(fetched)), "accepted": before?["accepted"] ?? .integer(Int64(accepted)),
+                "rejected": before?["rejected"] ?? rejected,
                 "uploaded": .integer(Int64(uploaded)), "verified": .integer(Int64(verified)),
             ],
             "duration_ms": .integer(Int64((MonotonicClock.now() - startedAt) / .milliseconds(1))),

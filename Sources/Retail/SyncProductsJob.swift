@@ -18,7 +18,7 @@ package struct SyncProductsJob: Job {
         do {
             return .succeeded(metrics: try await sync.run())
         } catch {
-            throw RunError.measured(error, await sync.metrics.failureDocument)
+            throw RunError.measured(error, await sync.failureDocument)
         }
     }
 

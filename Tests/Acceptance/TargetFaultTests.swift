@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import Runtime
 import TestRig
 import TestSupport
@@ -47,6 +48,27 @@ import Testing
         }
     }
 
+    @Test("a store that fails at a later attempt counts what an earlier one read; its campaign keeps what the club answered")
+    func countedBefore() async throws {
+        try await Rig.with(RigSettings(stores: 2, products: 50, maxAttempts: 2)) { rig in
+            try await rig.sandbox.setFaults(["cv-upload-500@1", "cv-list-missing-line@2"])
+            let execution = try await rig.sync()
+            #expect(execution.status == "FAILED")
+            let counted: SQL =
+                "concat_ws(' ', metrics #>> '{products,fetched}', metrics #>> '{products,accepted}', metrics #>> '{products,uploaded}')"
+            let rows = try await rig.pool.query(
+                "SELECT \(counted) AS counted, attempt FROM job_executions WHERE parent_id = \(execution.id)::uuid ORDER BY store_id")
+            let lines = try await [rig.campaigns(of: 1)[0].lineCount, rig.campaigns(of: 2)[0].lineCount]
+            #expect(rows.map { $0["counted"] } == ["50 \(lines[0]) 0", "50 \(lines[1]) \(lines[1])"])
+            #expect(rows.allSatisfy { $0["attempt"] == "2" })
+            let sum: String = try await rig.value(
+                "SELECT \(counted) AS value FROM job_executions WHERE id = \(execution.id)::uuid")
+            #expect(sum == "100 \(lines[0] + lines[1]) \(lines[1])")
+            let campaign = try await rig.campaigns(of: 1)[0]
+            #expect(campaign.httpStatus == 500 && !campaign.reason.isEmpty && !campaign.excerpt.isEmpty, "\(campaign)")
+        }
+    }
+
     @Test("an upload that is refused is not repeated")
     func refusals() async throws {
         try await expectEnds(
@@ -56,7 +78,8 @@ import Testing
                 .refused("cv-upload-200-error", "HTTP_422"), .refused("cv-upload-200-error-key", "REFUSED"),
                 .refused("cv-upload-200-errors-key", "REFUSED"), .refused("cv-upload-redirect", "REDIRECTED"),
                 .refused("cv-upload-html", "NOT_JSON"), .refused("cv-upload-not-json", "NOT_JSON"),
-                .refused("cv-upload-deep-nesting", "NOT_JSON"), .refused("cv-upload-huge-body", "TOO_LARGE"),
+                .refused("cv-upload-invalid-utf8", "NOT_UTF8"), .refused("cv-upload-deep-nesting", "NOT_JSON"),
+                .refused("cv-upload-huge-body", "TOO_LARGE"),
                 .refused("cv-upload-gzip-bomb", "TOO_LARGE"),
                 .fine("cv-upload-201"), .fine("cv-upload-204"), .fine("cv-upload-empty-body"),
             ], settings: RigSettings())

@@ -10,7 +10,7 @@ import Testing
         _ = try await database.pool.query(
             """
             INSERT INTO campaigns (execution_id, store_id, name, day, starts_at, ends_at, line_count, status, target_id, content_digest, reason, verified_at)
-            SELECT coalesce(\(orNull: execution)::uuid, uuid_v7()), id, 'c', (now() AT TIME ZONE store_time_zone(config))::date, now(), now(), 1, \(status), 1, '',
+            SELECT coalesce(\(orNull: execution)::uuid, uuid_v7()), id, 'c', (now() AT TIME ZONE store_time_zone(id, config))::date, now(), now(), 1, \(status), 1, '',
               'because', CASE WHEN \(status) = 'VERIFIED' THEN now() END FROM stores WHERE id = \(store)
             """)
     }

@@ -156,7 +156,7 @@ struct SandboxFaultTests {
             .permanent("cv-upload-200-error-key", "REFUSED"), .permanent("cv-upload-200-errors-key", "REFUSED"),
             .mayPass("cv-upload-200-code-500", "HTTP_500"), .permanent("cv-upload-200-error", "HTTP_422"),
             .passes("cv-upload-204"), .passes("cv-upload-201"), .passes("cv-upload-empty-body"), .passes("cv-accept-ignore"),
-            .permanent("cv-upload-half-json", "NOT_JSON"), .permanent("cv-upload-invalid-utf8", "NOT_JSON"),
+            .permanent("cv-upload-half-json", "NOT_JSON"), .permanent("cv-upload-invalid-utf8", "NOT_UTF8"),
             .mayPass("cv-timeout-after-apply", "CONNECTION_LOST"), .mayPass("cv-reset-after-apply", "CONNECTION_LOST"),
             .mayPass("cv-silence-after-apply", "TIMEOUT"), .mayPass("cv-500-after-apply", "HTTP_500"),
             .mayPass("cv-502-after-apply", "HTTP_502"), .mayPass("cv-drop-before-apply", "CONNECTION_LOST"),

@@ -84,12 +84,17 @@ import Testing
         #expect(try window.startInstant == unix("2026-11-21T03:00:00Z") && window.endInstant == unix("2026-11-22T02:59:00Z"))
     }
 
-    @Test("the name begins with the registration's digits 10 to 12")
+    @Test("the name begins with the CNPJ's digits 10 to 12: the document's, else the registration's")
     func names() throws {
         let window = try #require(try window("2026-11-21T08:10:00Z"))
-        func name(_ registration: String, _ template: String = "{branch} Descontos - {date} {time}") -> String {
-            CampaignRules(nameTemplate: template).name(window: window, registration: registration, storeName: "Centro")
+        func name(
+            _ registration: String, _ template: String = "{branch} Descontos - {date} {time}", document: String = ""
+        ) -> String {
+            CampaignRules(nameTemplate: template).name(
+                window: window, document: document, registration: registration, storeName: "Centro")
         }
+        #expect(name("4711", document: "00880856000360") == "003 Descontos - 2026-11-21 06:00")
+        #expect(name("LOJA-9/B", document: "12.345.678/0012-95") == "012 Descontos - 2026-11-21 06:00")
         #expect(name("00000000000191") == "001 Descontos - 2026-11-21 06:00")
         #expect(name("12.345.678/0042-99") == "042 Descontos - 2026-11-21 06:00")
         #expect(name("17") == "17 Descontos - 2026-11-21 06:00" && name("1234") == "234 Descontos - 2026-11-21 06:00")

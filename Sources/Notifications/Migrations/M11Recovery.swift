@@ -73,6 +73,7 @@ extension Migration {
             SELECT s.id, ran_whole(j.job_type, s.store_id, s.params) AS is_whole FROM job_finished AS s JOIN job_configurations AS j ON j.id = job
             WHERE s.id = ANY (ended) AND s.job_config_id = job AND s.parent_id IS NULL AND s.status = 'SUCCESS'
               AND NOT ran_dry(j.job_type, s.params, j.config)
+              AND s.metrics #> '{stores,total}' IS DISTINCT FROM '0'   -- where there is no store nothing works again
           ),
           pairs AS MATERIALIZED (
             SELECT s.id AS success, f.execution_id AS failure, s.is_whole OR is_made_good(f.execution_id, job) AS is_over

@@ -91,7 +91,7 @@ extension Migration {
             END $$;
             CREATE FUNCTION fill_campaign_day() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
             BEGIN
-              NEW.day := (SELECT (NEW.starts_at AT TIME ZONE store_time_zone(s.config))::date FROM stores AS s WHERE s.id = NEW.store_id);
+              NEW.day := (SELECT (NEW.starts_at AT TIME ZONE store_time_zone(s.id, s.config))::date FROM stores AS s WHERE s.id = NEW.store_id);
               RETURN NEW;
             END $$;
             CREATE TRIGGER fill_day BEFORE INSERT ON campaigns FOR EACH ROW WHEN (NEW.day IS NULL) EXECUTE FUNCTION fill_campaign_day();
@@ -110,10 +110,11 @@ extension Migration {
             );
             CREATE INDEX comparison_differences_execution ON comparison_differences (execution_id, id);
 
-            -- The zone whose days a store lives in: its own, else that of its sync job.
-            CREATE FUNCTION store_time_zone(store_config jsonb) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+            -- The zone whose days a store lives in: its own, else that of its sync job: an active one, rather one that publishes it, the first of them.
+            CREATE FUNCTION store_time_zone(store int, store_config jsonb) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
               SELECT usable_time_zone(coalesce(store_config ->> 'time_zone',
-                (SELECT time_zone FROM job_configurations WHERE job_type = 'SYNC_PRODUCTS' AND deleted_at IS NULL ORDER BY active DESC, id LIMIT 1),
+                (SELECT time_zone FROM job_configurations WHERE job_type = 'SYNC_PRODUCTS' AND deleted_at IS NULL
+                  ORDER BY active DESC, coalesce(nullif(config -> 'store_ids', '[]') @> to_jsonb(store), true) DESC, id LIMIT 1),
                 'America/Sao_Paulo'))
             $$;
 
@@ -153,7 +154,7 @@ extension Migration {
             days AS MATERIALIZED (
               SELECT s.id, (now() AT TIME ZONE z.zone)::date AS day,
                 uuid_v7_floor((now() AT TIME ZONE z.zone)::date::timestamp AT TIME ZONE z.zone) AS first_id
-              FROM stores AS s CROSS JOIN LATERAL (SELECT store_time_zone(s.config) AS zone OFFSET 0) AS z
+              FROM stores AS s CROSS JOIN LATERAL (SELECT store_time_zone(s.id, s.config) AS zone OFFSET 0) AS z
               WHERE s.active AND s.deleted_at IS NULL
             ),
             plans AS MATERIALIZED (

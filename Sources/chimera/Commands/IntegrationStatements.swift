@@ -29,12 +29,12 @@ enum IntegrationStatements {
         """
         SELECT registration, CASE WHEN coalesce(document, '') = '' THEN CASE WHEN r.digits ~ '^[0-9]{14}$' THEN r.digits END
             WHEN d.digits ~ '^[0-9]{14}$' THEN d.digits ELSE document END AS unit,
-          (now() AT TIME ZONE store_time_zone(config))::date::text AS day
+          (now() AT TIME ZONE store_time_zone(id, config))::date::text AS day
         FROM stores, LATERAL (SELECT regexp_replace(registration, '[^0-9]', '', 'g') AS digits) AS r,
           LATERAL (SELECT regexp_replace(document, '[^0-9]', '', 'g') AS digits) AS d
         WHERE deleted_at IS NULL AND CASE WHEN \(orNull: id)::int IS NULL THEN active ELSE id = \(orNull: id)::int END ORDER BY id LIMIT 1
         """
     }
 
-    static let today: SQL = "SELECT (now() AT TIME ZONE store_time_zone('{}'))::date::text AS day"
+    static let today: SQL = "SELECT (now() AT TIME ZONE store_time_zone(NULL, '{}'))::date::text AS day"
 }
