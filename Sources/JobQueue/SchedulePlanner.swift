@@ -36,7 +36,7 @@ struct SchedulePlanner: Sendable {
         _ = try await pool.query(ScheduleStatements.planAnew(outdated))
     }
 
-    /// One transaction. Gives how many configurations it looked at.
+    /// One transaction. Gives how many configurations it looked at; 0 when it could write nothing of them.
     private func planBatch() async throws -> Int {
         let (count, marked) = try await pool.transaction { transaction in
             let rows = try await transaction.query(ScheduleStatements.changedConfigurations(limit: Self.batch))
@@ -44,7 +44,7 @@ struct SchedulePlanner: Sendable {
             let plans = try rows.map(Self.decode).map { PlannedSchedule(configuration: $0, plan: SchedulePlan($0)) }
             let (writable, marked) = try await mark(plans, in: transaction)
             _ = try await transaction.query(ScheduleStatements.writePlans(writable))
-            return (rows.count, marked)
+            return (writable.isEmpty ? 0 : rows.count, marked)
         }
         for planned in marked {
             let job = ["job": planned.configuration.jobName]

@@ -140,6 +140,17 @@ import Testing
         }
     }
 
+    @Test("R29: CANCELLED by hand makes the day's partition, as cancel_execution does")
+    func cancelledByHand() async throws {
+        try await Queue.withDatabase { queue in
+            let job = try await queue.addJob()
+            let ids = try await queue.enqueue(job, count: 2)
+            _ = try await dropToday(queue)
+            try await queue.run("UPDATE job_executions SET status = 'CANCELLED' WHERE id = \(ids[0])::uuid")
+            #expect(try await queue.status(ids[0]) == "CANCELLED")
+        }
+    }
+
     @Test("R29: an operator cancels and a lost worker's runs are rescued although a partition cannot be made")
     func othersGoOn() async throws {
         try await Queue.withDatabase { queue in

@@ -165,6 +165,9 @@ extension Migration {
               SELECT c.job_type INTO job FROM job_configurations AS c WHERE c.id = NEW.job_config_id;
               PERFORM check_params(job.job_type, NEW.params);
               IF NEW.status = 'CANCELLED' THEN
+                IF NOT is_partition('job_finished', to_char(uuid_v7_time(NEW.id) AT TIME ZONE 'UTC', 'YYYYMMDD')) THEN
+                  PERFORM create_partitions();
+                END IF;
                 PERFORM set_config('chimera.moving', 'on', true);
                 NEW.finished_at := clock_timestamp();
                 NEW.attempt_outcome := CASE WHEN OLD.status = 'RUNNING' THEN 'CANCELLED' END;

@@ -47,7 +47,7 @@ enum MigrateCommands {
         words: ["migrate", "down"], summary: "Undoes the migrations above a version; what they stored is lost",
         options: [Option(name: "--to", value: "N", help: "the version to go back to; 0 leaves nothing", isRequired: true)]
     ) { invocation in
-        let version = try invocation.number("--to", in: 0...Composition.migrations.count) ?? 0
+        let version = try invocation.number("--to", in: 0...(Composition.migrations.map(\.number).max() ?? 0)) ?? 0
         let undone = try await migrator(invocation).down(to: version)
         for migration in undone { StandardOutput.write("down \(migration.number) \(migration.name)") }
         if undone.isEmpty { StandardOutput.write("nothing to do: the schema has version \(version) or older") }
