@@ -10,7 +10,7 @@ package struct Maintenance: Sendable {
     private let interval: Duration
     private let logger = Logger(label: "maintenance")
 
-    /// `interval`: between two looks for lost runs, a third of the lease.
+    /// `interval`: between two rounds, a third of the lease; lost runs are looked for sooner while there is a worker with a shorter one.
     package init(pool: PostgresPool, interval: Duration) {
         self.pool = pool
         self.interval = interval
@@ -19,23 +19,26 @@ package struct Maintenance: Sendable {
     /// Runs until the task is cancelled. Lost runs are looked for apart from the rest, which may wait for locks.
     package func run() async {
         await withDiscardingTaskGroup { tasks in
-            tasks.addTask { await repeating(every: interval) { try await rescue() } }
+            tasks.addTask { await repeating { try await rescue().wait } }
             tasks.addTask {
                 var rounds = 0
-                await repeating(every: interval) {
+                await repeating {
                     try await keepHouse(thoroughly: rounds % 60 == 0)
                     rounds += 1
+                    return interval
                 }
             }
         }
     }
 
-    private func repeating(every interval: Duration, _ round: () async throws -> Void) async {
+    /// `round` gives the longest wait for the next one.
+    private func repeating(_ round: () async throws -> Duration) async {
         var rounds = PollTimes(every: interval)
         var backoff = Backoff()
         while !Task.isCancelled {
+            var wait = interval
             do {
-                try await round()
+                wait = try await round()
                 backoff.succeeded()
             } catch  where Task.isCancelled {
                 return
@@ -43,34 +46,35 @@ package struct Maintenance: Sendable {
                 _ = backoff.failed()
                 if backoff.isNews { logger.warning("maintenance failed; trying again", ["error": "\(error)"]) }
             }
-            _ = await Wakeup().wait(upTo: rounds.wait())
+            _ = await Wakeup().wait(upTo: min(wait, rounds.wait()))
         }
     }
 
     /// One round of everything. Gives how many runs were rescued.
     @discardableResult
     package func runOnce(withHousekeeping: Bool) async throws -> Int {
-        let rescued = try await rescue()
+        let rescued = try await rescue().runs
         try await keepHouse(thoroughly: withHousekeeping)
         return rescued
     }
 
-    /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued.
-    @discardableResult
-    private func rescue() async throws -> Int {
+    /// Takes the runs of lost workers back and ends what these left open. Gives how many runs were rescued, and how soon to look again.
+    private func rescue() async throws -> (runs: Int, wait: Duration) {
         try await followClock()
         var (rescued, ended) = (0, 0)
+        var wait = interval
         var last: ExecutionID? = Watermark.start.id
         while let page = last {
             let row = try await pool.query(QueueStatements.rescue(batch: Self.rescueBatch, after: page)).first
             rescued += try row?.get("rescued", as: Int.self) ?? 0
             ended += try row?.get("ended", as: Int.self) ?? 0
             last = try row?.getIfPresent("last_id")
+            if let lease = try row?.getIfPresent("shortest_lease", as: Double.self) { wait = min(wait, .seconds(max(lease, 1)) / 3) }
         }
         if rescued > 0 { logger.warning("runs of lost workers are pending again", ["runs": "\(rescued)"]) }
         // A run whose row such a transaction had locked is taken back in the next round.
         if ended > 0 { logger.warning("transactions of lost workers were ended", ["sessions": "\(ended)"]) }
-        return rescued
+        return (rescued, wait)
     }
 
     /// Notes the server's time, so that a jump of its clock takes no run from its worker. Rescues do not depend on it.

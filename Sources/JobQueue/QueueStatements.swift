@@ -158,9 +158,14 @@ enum QueueStatements {
     static let sweepParents: SQL = "SELECT sweep_parents()"
     static let expireWaits: SQL = "SELECT expire_waits()"
 
-    /// One page of lost runs, behind the last one of the page before; and how many transactions of lost workers were ended.
+    /// One page of lost runs, behind the last one of the page before; how many transactions of lost workers were ended; and the shortest lease, in
+    /// seconds, of those who are there.
     static func rescue(batch: Int, after last: ExecutionID = Watermark.start.id) -> SQL {
-        "SELECT rescued, last_id::text, end_lost_transactions() AS ended FROM rescue_executions(\(batch), \(last)::uuid)"
+        """
+        SELECT rescued, last_id::text, end_lost_transactions() AS ended,
+          (SELECT extract(epoch FROM min(lease))::float8 FROM workers WHERE lease_until > clock_timestamp()) AS shortest_lease
+        FROM rescue_executions(\(batch), \(last)::uuid)
+        """
     }
 
     static let isHouseworkDue: SQL = "SELECT is_housework_due() AS is_due"

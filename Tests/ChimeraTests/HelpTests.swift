@@ -61,9 +61,11 @@ import Testing
     @Test("the help names every variable that the settings read")
     func variables() async throws {
         let root = Self.folder.appending(path: "../../..").standardized
-        let settings = try String(contentsOf: root.appending(path: "Sources/chimera/ProgramSettings.swift"), encoding: .utf8)
+        let settings = try ["chimera/ProgramSettings.swift", "Runtime/Logger.swift"].map {
+            try String(contentsOf: root.appending(path: "Sources/" + $0), encoding: .utf8)
+        }.joined()
         let help = try await chimera(["help"]).text
-        let names = Set(settings.matches(of: #/environment\["([A-Z_]+)"\]/#).map { String($0.output.1) })
+        let names = Set(settings.matches(of: #/"((?:CHIMERA|DATABASE|CREDENTIALS)_[A-Z_]+)"/#).map { String($0.output.1) })
         #expect(names.contains("DATABASE_URL") && names.count > 6, "\(names)")
         // systemd sets that one.
         for name in names where name != "CREDENTIALS_DIRECTORY" { #expect(help.contains(name), "\(name)") }

@@ -25,4 +25,18 @@ import Testing
             #expect(error?.kind == .cancelled)
         }
     }
+
+    @Test("lost runs are looked for by the shortest lease of all workers, whatever that of who looks")
+    func shortLease() async throws {
+        try await Queue.withDatabase { queue in
+            let worker = try await queue.addWorker()
+            let id = try await queue.enqueue(try await queue.addJob())[0]
+            _ = try await queue.claimOne(worker)
+            try await queue.run("UPDATE workers SET lease = '2 s', lease_until = clock_timestamp() + interval '2 s'")
+            let maintenance = Task { await Maintenance(pool: queue.pool, interval: .seconds(3600)).run() }
+            try await eventually("the rescue") { try await queue.status(id) == "PENDING" }
+            maintenance.cancel()
+            await maintenance.value
+        }
+    }
 }
