@@ -141,7 +141,7 @@ import Testing
             func turn() async throws {
                 try await outbox.run("UPDATE delivery_lanes SET sent_at = '{}'")
                 // However slow the machine is: what waits for 10 s is folded.
-                try await outbox.run("UPDATE notification_deliveries SET created_at = now() + id * interval '1 us' WHERE status = 'PENDING'")
+                try await outbox.run("UPDATE notification_deliveries SET created_at = now() + id * interval '1 us' WHERE sent_at IS NULL")
                 _ = try await sender.turn()
             }
             try await outbox.complete(job, as: "FAILED")
