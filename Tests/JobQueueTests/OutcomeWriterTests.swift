@@ -107,6 +107,24 @@ import Testing
         }
     }
 
+    @Test("the plan of a job that was deleted meanwhile fails its own run, and holds up no other end")
+    func planOfDeleted() async throws {
+        try await Queue.withDatabase { queue in
+            let (job, other) = (try await queue.addJob("gone"), try await queue.addJob("there"))
+            try await queue.enqueue(job)
+            try await queue.enqueue(other)
+            let runs = try await queue.claim(try await queue.addWorker())
+            try await queue.run("UPDATE job_configurations SET deleted_at = now() WHERE id = \(job)")
+            let writer = writer(queue.pool)
+            for run in runs { writer.submit(run, .fannedOut([PlannedChild(params: [:])], unit: "stores")) }
+            try await writer.writeOnce()
+            #expect(writer.unwrittenCount == 0)
+            let gone = try #require(runs.first { $0.jobConfigID == job })
+            #expect(try await queue.column("status || (error_details ->> 'code')", of: gone.id) == "FAILEDRESULT_REFUSED")
+            #expect(try await queue.number("SELECT count(*) FROM job_live WHERE parent_id IS NOT NULL") == 1)
+        }
+    }
+
     @Test("while the table is locked or the database is away nothing is lost, and no success becomes a failure")
     func databaseAway() async throws {
         try await Queue.withDatabase { queue in

@@ -105,16 +105,17 @@ extension Migration {
               RETURN NULL;
             END $$;
 
-            -- Every refusal of a bad value: one sentence that begins with the field's name.
+            -- Every refusal of a bad value: one sentence that begins with the field's name. With a constraint, for a row that has no partition is a
+            -- check_violation without one.
             CREATE FUNCTION refuse(field text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
             BEGIN
-              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, MESSAGE = field || ': ' || sentence;
+              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = field, CONSTRAINT = 'refused', MESSAGE = field || ': ' || sentence;
             END $$;
 
             -- The same of a setting in `config`, without the colon: what stands behind `password:` is hidden wherever the sentence is shown.
             CREATE FUNCTION refuse_setting(path text, sentence text) RETURNS void LANGUAGE plpgsql AS $$
             BEGIN
-              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || path, MESSAGE = format('config.%s %s', path, sentence);
+              RAISE EXCEPTION USING ERRCODE = 'check_violation', COLUMN = 'config.' || path, CONSTRAINT = 'refused', MESSAGE = format('config.%s %s', path, sentence);
             END $$;
 
             -- Refuses the first field whose rule does not hold, of rows (field, whether it holds, sentence); null does not hold. Before CHECK and NOT
