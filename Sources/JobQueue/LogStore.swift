@@ -9,7 +9,7 @@ final class LogStore: Sendable {
     /// How long lines rest that could not be stored.
     private static let rest: Duration = .seconds(2)
 
-    let lines: ExecutionLogWriter
+    private let lines: ExecutionLogWriter
     private let pool: PostgresPool
     private let outcomes: OutcomeStore
     private let logger = Logger(label: "outcomes")

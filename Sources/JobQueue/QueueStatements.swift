@@ -55,9 +55,6 @@ enum QueueStatements {
             """, locks)
     }
 
-    /// Asks for nothing but a session.
-    static let firstSession: SQL = "SELECT 1"
-
     /// Locks the rows of these runs and of their parents, in order of id, but for those that somebody else has locked. Gives what is locked now
     /// (`is_free`) and the runs that are still ours and whose rows somebody has.
     static func lockUnlocked(_ runs: [ClaimedRun]) -> SQL {

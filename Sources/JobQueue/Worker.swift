@@ -81,7 +81,7 @@ package struct Worker: Sendable {
         // Jobs may block the threads that tasks share; leases and timeouts go on.
         let thread = ServiceThread(label: "chimera.lease")
         // Where sessions are few, what claims comes before what listens and tells.
-        _ = try? await queuePool.query(QueueStatements.firstSession, deadline: .seconds(5))
+        _ = try? await queuePool.query(QueueStatements.probe, deadline: .seconds(5))
         await begin(keeper, until: shutdown)
         await withDiscardingTaskGroup { renewals in
             renewals.addTask(executorPreference: thread) { await keeper.run() }

@@ -56,11 +56,10 @@ extension CampaignRules {
     /// The campaign's name: the template with the CNPJ's digits 10 to 12, which are the branch's, the day and the start filled in. Where neither
     /// the document nor the registration is a CNPJ, the registration's last three.
     package func name(window: CampaignWindow, document: String, registration: String, storeName: String) -> String {
-        let numbers = [document, registration].map { $0.filter(\.isASCII).filter(\.isNumber) }
-        let branch =
-            if let cnpj = numbers.first(where: { $0.count >= 12 }) { String(cnpj.dropFirst(9).prefix(3)) } else {
-                numbers[1].isEmpty ? registration : String(numbers[1].suffix(3))
-            }
+        let digits = { (text: String) in text.filter(\.isASCII).filter(\.isNumber) }
+        let cnpj = [document, registration].map(digits).first { $0.count >= 12 }
+        let shortNumber = String(digits(registration).suffix(3))
+        let branch = cnpj.map { String($0.dropFirst(9).prefix(3)) } ?? (shortNumber.isEmpty ? registration : shortNumber)
         return
             nameTemplate
             .replacing("{branch}", with: branch)

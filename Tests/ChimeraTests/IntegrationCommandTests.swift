@@ -233,7 +233,7 @@ import Testing
             let file = KeyFile()
             try file.write(try await chimera(["secret", "generate-key"]).text)
             let sealed = try await chimera(["secret", "encrypt"], input: facts["rp"]?.stringValue ?? "", environment: file.environment).text
-            guard case .object(var config) = try JSONValue(parsing: rp(facts)) else { return }
+            var config = try #require(try JSONValue(parsing: rp(facts)).objectValue)
             config["base_url"] = .string(sealed)
             try await database.done("integration", "add", "RP", "--type", "RP", "--config", "-", input: JSONValue.object(config).text)
             let report = try await database.chimera("integration", "test", "RP", environment: file.environment)

@@ -83,6 +83,21 @@ import Testing
         }
     }
 
+    /// How many runs a rescue takes that waits for partitions, while `body` does something else.
+    private func rescued(in queue: Queue, while body: (PostgresConnection) async throws -> Void) async throws -> Int {
+        try await queue.run("SELECT create_partitions()")
+        let day = try await queue.text("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '7 days', 'YYYYMMDD')")
+        try await queue.run("DROP TABLE execution_logs_\(spliced(day))")
+        return try await queue.pool.withConnection { maker in
+            try await maker.script("BEGIN; SELECT create_partitions()")
+            async let rescued = queue.rescue()
+            try await queue.waitForLocks(1)
+            try await body(maker)
+            try await maker.script("COMMIT")
+            return try await rescued
+        }
+    }
+
     @Test("R28: rows are rescued after partitions were made: no deadlock with a cancellation that makes them too")
     func partitionsFirst() async throws {
         try await Queue.withDatabase { queue in
@@ -91,17 +106,8 @@ import Testing
             let id = try await queue.enqueue(job)[0]
             _ = try await queue.claimOne(worker)
             try await queue.kill(worker)
-            try await queue.run("SELECT create_partitions()")
-            let day = try await queue.text("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '7 days', 'YYYYMMDD')")
-            try await queue.run("DROP TABLE execution_logs_\(spliced(day))")
-            try await queue.pool.withConnection { maker in
-                try await maker.script("BEGIN; SELECT create_partitions()")
-                async let rescued = queue.rescue()
-                try await queue.waitForLocks(1)
-                _ = try await maker.query("SELECT cancel_execution(\(id)::uuid)")
-                try await maker.script("COMMIT")
-                #expect(try await rescued == 0)
-            }
+            let rescued = try await rescued(in: queue) { maker in _ = try await maker.query("SELECT cancel_execution(\(id)::uuid)") }
+            #expect(rescued == 0)
             #expect(try await queue.status(id) == "CANCELLED")
         }
     }
@@ -114,19 +120,12 @@ import Testing
             try await queue.enqueue(job)
             _ = try await queue.claimOne(worker)
             try await queue.kill(worker)
-            try await queue.run("SELECT create_partitions()")
-            let day = try await queue.text("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '7 days', 'YYYYMMDD')")
-            try await queue.run("DROP TABLE execution_logs_\(spliced(day))")
             let id = try await queue.enqueue(job)[0]
-            try await queue.pool.withConnection { maker in
-                try await maker.script("BEGIN; SELECT create_partitions()")
-                async let rescued = queue.rescue()
-                try await queue.waitForLocks(1)
+            let rescued = try await rescued(in: queue) { _ in
                 try await queue.run("UPDATE workers SET lease = '30 seconds', lease_until = clock_timestamp() + interval '30 seconds'")
                 #expect(try await queue.claimOne(worker).id == id)
-                try await maker.script("COMMIT")
-                #expect(try await rescued == 0)
             }
+            #expect(rescued == 0)
             #expect(try await queue.status(id) == "RUNNING")
         }
     }

@@ -12,13 +12,15 @@ extension MessageWriter {
         var lines: [MessageText.Line] = [headline("⏰", facts.job.name, verdict), [.init(expectation)]]
         if facts.isScheduled { lines.append([.init(state(of: facts))]) }
         if facts.job.type == "SYNC_PRODUCTS" { lines += inTheShops(facts).map { [.init($0)] } }
-        let name = shellWord(facts.job.name)
-        let commands =
-            if let execution = facts.execution { ["execution show \(execution.id)"] } else if facts.tickOutcome == "SKIPPED_PAUSED" {
-                ["job resume \(name)", "job run \(name)"]
-            } else { ["job show \(name)"] }
-        lines += commands.map { [.init("chimera \($0)", .code)] }
+        lines += commands(facts).map { [.init("chimera \($0)", .code)] }
         return Written(subject: "\(facts.job.name) \(verdict)", text: MessageText(lines))
+    }
+
+    /// Where to look further, or how to go on after a pause.
+    private func commands(_ facts: LatenessFacts) -> [String] {
+        if let execution = facts.execution { return ["execution show \(execution.id)"] }
+        let name = shellWord(facts.job.name)
+        return facts.tickOutcome == "SKIPPED_PAUSED" ? ["job resume \(name)", "job run \(name)"] : ["job show \(name)"]
     }
 
     /// What the delay means for the shops: somebody may have published them by hand meanwhile.
